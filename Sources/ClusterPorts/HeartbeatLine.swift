@@ -1,0 +1,77 @@
+package import ClusterModel
+
+/// A connection of its own on which one thread beats; every call blocks, and never longer than its deadline.
+///
+/// Holds the incarnation's session advisory lock (shared) while it is connected. A second line, opened with
+/// ``HeartbeatLines/open(for:within:)``, holds it too, so that one killed backend is no sign of death.
+package protocol HeartbeatLine: AnyObject {
+    /// One statement, not synchronised to disk: counts the heartbeat, keeps or restarts the chain, and answers
+    /// what an idle node needs to know. A line that failed is closed and must not be used again.
+    func beat(_ pulse: Pulse, within: Duration) throws(StoreError) -> HeartbeatAnswer
+
+    /// Makes sure that the line still lives; for the lock holder, which beats nothing.
+    func check(within: Duration) throws(StoreError)
+
+    func close()
+}
+
+package protocol HeartbeatLines: Sendable {
+    /// Connects and takes the lock. Blocks.
+    func open(for incarnation: Incarnation, within: Duration) throws(StoreError) -> any HeartbeatLine
+}
+
+package struct Pulse: Sendable, Hashable {
+    package var slot: Slot
+    package var incarnation: Incarnation
+    package var load: LoadSample
+    package var capacity: Int
+
+    package init(slot: Slot, incarnation: Incarnation, load: LoadSample, capacity: Int) {
+        self.slot = slot
+        self.incarnation = incarnation
+        self.load = load
+        self.capacity = capacity
+    }
+}
+
+package enum HeartbeatAnswer: Sendable, Hashable {
+    case alive(HeartbeatNews)
+    /// No live row has this slot and incarnation: I am dead.
+    case dead
+}
+
+package struct HeartbeatNews: Sendable, Hashable {
+    package var status: MemberStatus
+    /// Whether this beat continued the chain (gap of at most 450 ms by the database's clock).
+    package var chainUnbroken: Bool
+    package var viewVersion: Int64
+    package var configVersion: ConfigVersion
+    /// Somebody departed and is not cleared.
+    package var sweepDue: Bool
+    /// Every live member's heartbeat, own one included.
+    package var observed: [ObservedHeartbeat]
+
+    package init(
+        status: MemberStatus, chainUnbroken: Bool, viewVersion: Int64, configVersion: ConfigVersion, sweepDue: Bool,
+        observed: [ObservedHeartbeat]
+    ) {
+        self.status = status
+        self.chainUnbroken = chainUnbroken
+        self.viewVersion = viewVersion
+        self.configVersion = configVersion
+        self.sweepDue = sweepDue
+        self.observed = observed
+    }
+}
+
+package struct ObservedHeartbeat: Sendable, Hashable {
+    package var slot: Slot
+    package var incarnation: Incarnation
+    package var heartbeats: Int64
+
+    package init(slot: Slot, incarnation: Incarnation, heartbeats: Int64) {
+        self.slot = slot
+        self.incarnation = incarnation
+        self.heartbeats = heartbeats
+    }
+}

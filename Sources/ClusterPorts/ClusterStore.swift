@@ -30,6 +30,10 @@ package protocol ClusterStore: Sendable {
     /// The same for a joiner that is refused and has watched the target stand still for the slow window.
     func accuse(asJoiner accusation: Accusation) async throws(StoreError) -> Bool
 
+    /// For the owner of a private database who has just started it: nobody else can be connected, so whoever the
+    /// rows call live and whose advisory lock nobody holds is dead. Answers how many were.
+    func buryAll(reason: String) async throws(StoreError) -> Int
+
     /// Leaves for good: the incarnation is dead afterwards, with a ``Departure``. False when it was dead before.
     func leave(slot: Slot, incarnation: Incarnation) async throws(StoreError) -> Bool
 
@@ -109,30 +113,6 @@ package enum JoinAnswer: Sendable, Hashable {
     case full(limit: Int, members: [Member])
     /// The database is newer than this program can read.
     case tooOld(minReaderVersion: Int)
-}
-
-/// Evidence that a member stands still, as one observer has it.
-package struct Accusation: Sendable, Hashable {
-    package var accuserSlot: Slot
-    package var accuser: Incarnation
-    package var target: Slot
-    package var targetIncarnation: Incarnation
-    /// What the accuser last saw, and has watched for at least the fast window on its own clock.
-    package var heartbeats: Int64
-    /// How long the accuser has watched it stand still, on its own steady clock.
-    package var watched: Duration
-
-    package init(
-        accuserSlot: Slot, accuser: Incarnation, target: Slot, targetIncarnation: Incarnation, heartbeats: Int64,
-        watched: Duration
-    ) {
-        self.accuserSlot = accuserSlot
-        self.accuser = accuser
-        self.target = target
-        self.targetIncarnation = targetIncarnation
-        self.heartbeats = heartbeats
-        self.watched = watched
-    }
 }
 
 /// A dead incarnation whose names, staging and open transfers are still to be cleared.

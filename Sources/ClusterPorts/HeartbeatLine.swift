@@ -39,39 +39,3 @@ package enum HeartbeatAnswer: Sendable, Hashable {
     /// No live row has this slot and incarnation: I am dead.
     case dead
 }
-
-package struct HeartbeatNews: Sendable, Hashable {
-    package var status: MemberStatus
-    /// Whether this beat continued the chain (gap of at most 450 ms by the database's clock).
-    package var chainUnbroken: Bool
-    package var viewVersion: Int64
-    package var configVersion: ConfigVersion
-    /// Somebody departed and is not cleared.
-    package var sweepDue: Bool
-    /// Every live member's heartbeat, own one included.
-    package var observed: [ObservedHeartbeat]
-
-    package init(
-        status: MemberStatus, chainUnbroken: Bool, viewVersion: Int64, configVersion: ConfigVersion, sweepDue: Bool,
-        observed: [ObservedHeartbeat]
-    ) {
-        self.status = status
-        self.chainUnbroken = chainUnbroken
-        self.viewVersion = viewVersion
-        self.configVersion = configVersion
-        self.sweepDue = sweepDue
-        self.observed = observed
-    }
-}
-
-package struct ObservedHeartbeat: Sendable, Hashable {
-    package var slot: Slot
-    package var incarnation: Incarnation
-    package var heartbeats: Int64
-
-    package init(slot: Slot, incarnation: Incarnation, heartbeats: Int64) {
-        self.slot = slot
-        self.incarnation = incarnation
-        self.heartbeats = heartbeats
-    }
-}

@@ -1,0 +1,59 @@
+import ClusterModel
+import ClusterPorts
+import Coordinator
+import Logging
+
+extension ClusterRuntime {
+    /// Performs an input's effects, and those of what came of them. True: this incarnation has ended.
+    func perform(
+        _ input: Coordinator.Input, at: ClusterInstant, _ coordinator: inout Coordinator, thread: LineThread
+    ) async -> Bool {
+        var waiting: [(Coordinator.Input, ClusterInstant)] = [(input, at)]
+        while !waiting.isEmpty {
+            let (input, at) = waiting.removeFirst()
+            let effects = coordinator.step(input, at: at)
+            for accusation in effects.accusations {
+                let killed = await self.accuse(accusation)
+                waiting.append((.accusationAnswered(accusation, killed: killed), SteadyClock.now()))
+            }
+            if effects.readsView, let view = await self.readView() {
+                waiting.append((.viewRead(view), SteadyClock.now()))
+            }
+            if let view = effects.publishes { self.board.publish(view) }
+            if effects.sweeps { self.board.wantsSweep() }
+            if effects.ends { return true }
+            if case .beatAnswered = input { thread.wake(at: effects.wakeAt) }
+            if case .woke = input { thread.wake(at: effects.wakeAt) }
+        }
+        return false
+    }
+
+    private func accuse(_ accusation: Accusation) async -> Bool {
+        do {
+            let killed = try await self.store.accuse(accusation)
+            if killed {
+                self.logger.warning(
+                    "declared a member dead",
+                    metadata: [
+                        "member.slot": "\(accusation.target)", "member.incarnation": "\(accusation.targetIncarnation)",
+                        "member.heartbeats": "\(accusation.heartbeats)",
+                        "watched.ms": "\(accusation.watched.wholeMilliseconds)",
+                    ])
+            }
+            return killed
+        } catch {
+            // Not killed, or nobody knows: the next heartbeat's answer tells whether the member is still listed.
+            self.logger.debug("accusation failed", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+
+    private func readView() async -> ClusterView? {
+        do {
+            return try await self.store.view()
+        } catch {
+            self.logger.debug("view not read", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import ClusterPorts
+import Logging
+
+/// Probes the mount once a second and lets the board know, so that a node without its mount does nothing with it.
+struct MountWatch: Sendable {
+    let mount: any MountGuard
+    let identity: MountIdentity
+    let board: StandingBoard
+    let logger: Logger
+
+    static let period: Duration = .seconds(1)
+    static let deadline: Duration = .seconds(3)
+
+    func run() async {
+        while !Task.isCancelled {
+            let trouble: String?
+            do {
+                try await self.mount.probe(expecting: self.identity, within: Self.deadline)
+                trouble = nil
+            } catch {
+                trouble = error.description
+            }
+            if self.board.mount(trouble) {
+                if let trouble {
+                    self.logger.warning("the mount is out of order", metadata: ["mount.trouble": "\(trouble)"])
+                } else {
+                    self.logger.info("the mount is in order")
+                }
+            }
+            do { try await Task.sleep(for: Self.period) } catch { return }
+        }
+    }
+}

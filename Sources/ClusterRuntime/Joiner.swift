@@ -129,7 +129,8 @@ struct Joiner: Sendable {
     private func attempt(_ request: JoinRequest) async throws -> JoinAnswer {
         do {
             return try await self.store.join(request)
-        } catch StoreError.mayHaveRun {
+        } catch {
+            guard case .mayHaveRun = error else { throw error }
             let view = try await self.store.view()
             if let member = view.members.first(where: { $0.incarnation == request.incarnation }) {
                 return .joined(slot: member.slot, name: member.name)

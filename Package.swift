@@ -24,6 +24,8 @@ let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hum
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 // A folder is a room with one job; docs/ARCHITECTURE.md says which, and what each may import.
@@ -39,7 +41,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -111,7 +115,7 @@ let package = Package(
                 "ClusterModel", "ClusterPorts", "Coordinator", "ClusterRuntime", "PostgresDriver", "RedisDriver",
                 "PostgresStore", "RedisCache", "EmbeddedPostgres", "SharedMount", "FileService", "FilesHTTP",
                 "AdminHTTP", "CLinux", argumentParser, asyncHTTPClient, configuration, crypto, hummingbird, lifecycle,
-                logging, nioCore, nioPosix,
+                logging, nioCore, nioPosix, systemPackage, yams,
             ],
             swiftSettings: ours),
 

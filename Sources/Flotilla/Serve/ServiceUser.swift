@@ -1,0 +1,72 @@
+import CLinux
+import Foundation
+
+/// The user that a node becomes when root started it: root only launches.
+struct ServiceUser: Sendable, Equatable {
+    var name: String
+    var user: uid_t
+    var group: gid_t
+
+    /// The wanted user, else `flotilla` (made at install), else `nobody`.
+    static func find(_ wanted: String?) throws -> ServiceUser {
+        for name in wanted.map({ [$0] }) ?? ["flotilla", "nobody"] {
+            guard let entry = getpwnam(name) else { continue }
+            return ServiceUser(name: name, user: entry.pointee.pw_uid, group: entry.pointee.pw_gid)
+        }
+        throw StartError(
+            description: "There is no user “\(wanted ?? "flotilla")” to run as. Make one, or give --user.", exitCode: 67)
+    }
+
+    /// When root started us: gives the folders to the service user, and gives up root for good.
+    /// Answers who we are now, or nil when nothing had to change.
+    static func become(_ wanted: String?, owning folders: [String]) throws -> ServiceUser? {
+        guard geteuid() == 0 else {
+            for folder in folders { try Self.make(folder) }
+            return nil
+        }
+        let service = try Self.find(wanted)
+        for folder in folders {
+            try Self.make(folder)
+            guard chown(folder, service.user, service.group) == 0 else {
+                throw StartError(
+                    description: "The folder \(folder) cannot be given to the user \(service.name): "
+                        + String(cString: strerror(errno)), exitCode: 73)
+            }
+        }
+        guard flotilla_drop_rights(service.name, service.user, service.group) == 0 else {
+            throw StartError(
+                description: "Root could not be given up for the user \(service.name): "
+                    + String(cString: strerror(errno)), exitCode: 77)
+        }
+        for folder in folders { try Self.checkReachable(folder, by: service) }
+        setenv("HOME", folders.first ?? "/", 1)
+        return service
+    }
+
+    private static func make(_ folder: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        } catch {
+            throw StartError(
+                description: "The folder \(folder) cannot be made: \(error.localizedDescription)", exitCode: 73)
+        }
+    }
+
+    /// Names the first folder above that the service user cannot pass through.
+    private static func checkReachable(_ folder: String, by service: ServiceUser) throws {
+        guard access(folder, R_OK | W_OK | X_OK) != 0 else { return }
+        var path = ""
+        for part in folder.split(separator: "/") {
+            path += "/" + part
+            guard access(path, X_OK) == 0 else { break }
+        }
+        throw StartError(
+            description: "The user \(service.name) cannot reach \(folder): \(path) does not let it pass.", exitCode: 77)
+    }
+}
+
+/// A start that cannot go on, explained in one line.
+struct StartError: ExplainedError {
+    var description: String
+    var exitCode: Int32
+}

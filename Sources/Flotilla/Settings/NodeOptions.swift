@@ -1,0 +1,52 @@
+import ArgumentParser
+import Foundation
+
+/// The flags that say how to reach database, cache, mount and ports; each stands over the environment and the file.
+struct NodeOptions: ParsableArguments {
+    @Option(help: "A YAML or JSON file with settings (FLOTILLA_CONFIG).")
+    var config: String?
+    @Option(help: "The node's name; else the free slot's worker-N.")
+    var name: String?
+    @Option(help: "An external PostgreSQL (libpq URL or connection string); without it an embedded one is started.")
+    var databaseURL: String?
+    @Option(help: "A Redis to share as a cache, for example redis://127.0.0.1:6379.")
+    var redisURL: String?
+    @Option(help: "The folder with the files, shared by all nodes.")
+    var mount: String?
+    @Option(help: "The folder for the embedded database and the node's own state.")
+    var data: String?
+    @Option(help: "The address to listen on.")
+    var bind: String?
+    @Option(help: "The port for clients' files.")
+    var filesPort: String?
+    @Option(help: "The port for operators.")
+    var adminPort: String?
+    @Option(help: "The host under which others reach this node.")
+    var advertise: String?
+    @Option(help: "Requests that the node takes on at a time.")
+    var capacity: String?
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel: String?
+    @Option(help: "The user to become when started as root (flotilla).")
+    var user: String?
+    @Option(help: "Where to write the first admin token when there is no terminal.")
+    var tokenFile: String?
+
+    /// Reads all sources; throws ``SettingsError`` with every fault.
+    func settings(
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) async throws -> (settings: Settings, warnings: [String]) {
+        let given: [(SettingKey, String?)] = [
+            (.name, self.name), (.databaseURL, self.databaseURL), (.redisURL, self.redisURL), (.mount, self.mount),
+            (.data, self.data), (.bind, self.bind), (.filesPort, self.filesPort), (.adminPort, self.adminPort),
+            (.advertise, self.advertise), (.capacity, self.capacity), (.logLevel, self.logLevel), (.user, self.user),
+            (.tokenFile, self.tokenFile),
+        ]
+        var flags: [SettingKey: String] = [:]
+        for (key, value) in given { flags[key] = value }
+        let source = try await SettingsSource(
+            flags: flags, environment: environment, file: self.config ?? environment["FLOTILLA_CONFIG"])
+        let settings = try Settings.read(from: source, as: .current(environment: environment))
+        return (settings, source.warnings)
+    }
+}

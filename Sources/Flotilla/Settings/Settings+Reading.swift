@@ -1,0 +1,126 @@
+import ClusterModel
+import Foundation
+import Logging
+
+extension Settings {
+    static let defaultFilesPort = 8080
+    static let defaultAdminPort = 8081
+    static let defaultCapacity = 1_024
+
+    /// All settings, or every fault that they have.
+    static func read(from source: SettingsSource, as user: InvokingUser) throws -> Settings {
+        var reading = Reading(source: source)
+        let databaseURL = source.text(.databaseURL)
+        let data = source.text(.data) ?? user.stateFolder
+        var mount = source.text(.mount)
+        if mount == nil {
+            if databaseURL == nil {
+                mount = data + "/mount"
+            } else {
+                reading.fault(.mount, "it is needed with an external database: the folder that all nodes share")
+            }
+        }
+        let bind = source.text(.bind) ?? "127.0.0.1"
+        let settings = Settings(
+            name: reading.name(.name),
+            data: reading.folder(.data, data),
+            mount: reading.folder(.mount, mount ?? "/"),
+            database: databaseURL.map(Database.external) ?? .embedded,
+            redisURL: reading.redis(.redisURL),
+            bind: bind,
+            filesPort: reading.number(.filesPort, in: 0...65_535, or: Self.defaultFilesPort),
+            adminPort: reading.number(.adminPort, in: 0...65_535, or: Self.defaultAdminPort),
+            portsAreDefaults: source.text(.filesPort) == nil && source.text(.adminPort) == nil,
+            advertise: source.text(.advertise) ?? (Self.wildcards.contains(bind) ? user.hostName : bind),
+            capacity: reading.number(.capacity, in: 1...100_000, or: Self.defaultCapacity),
+            logLevel: reading.level(.logLevel),
+            user: source.text(.user),
+            tokenFile: source.text(.tokenFile) ?? data + "/admin-token")
+        if settings.filesPort == settings.adminPort, settings.filesPort != 0 {
+            reading.fault(.adminPort, "it is the port of the files too (\(settings.filesPort))")
+        }
+        guard reading.faults.isEmpty else { throw SettingsError(faults: reading.faults) }
+        return settings
+    }
+
+    private static let wildcards: Set<String> = ["0.0.0.0", "::", ""]
+
+    /// Collects faults, so that a person sees all of them at once.
+    private struct Reading {
+        let source: SettingsSource
+        var faults: [String]
+
+        init(source: SettingsSource) {
+            self.source = source
+            self.faults = source.faults
+        }
+
+        mutating func fault(_ key: SettingKey, _ reason: String) { self.faults.append("\(key): \(reason)") }
+
+        mutating func name(_ key: SettingKey) -> NodeName? {
+            guard let text = self.source.text(key) else { return nil }
+            guard let name = NodeName(text) else {
+                self.fault(key, "“\(text)” is no name: 1 to 63 of a-z 0-9 . -, beginning with a letter or a digit")
+                return nil
+            }
+            return name
+        }
+
+        mutating func folder(_ key: SettingKey, _ text: String) -> String {
+            guard text.hasPrefix("/") else {
+                let absolute = FileManager.default.currentDirectoryPath + "/" + text
+                guard !text.isEmpty else {
+                    self.fault(key, "it is empty")
+                    return "/"
+                }
+                return absolute
+            }
+            return text
+        }
+
+        mutating func number(_ key: SettingKey, in range: ClosedRange<Int>, or fallback: Int) -> Int {
+            guard let text = self.source.text(key) else { return fallback }
+            guard let number = Int(text), range.contains(number) else {
+                self.fault(key, "“\(text)” is no number from \(range.lowerBound) to \(range.upperBound)")
+                return fallback
+            }
+            return number
+        }
+
+        mutating func redis(_ key: SettingKey) -> String? {
+            guard let text = self.source.text(key), !text.isEmpty else { return nil }
+            guard ["redis://", "rediss://", "unix://"].contains(where: text.hasPrefix) else {
+                self.fault(key, "it is no redis:// address")
+                return nil
+            }
+            return text
+        }
+
+        mutating func level(_ key: SettingKey) -> Logger.Level {
+            guard let text = self.source.text(key) else { return .info }
+            guard let level = Logger.Level(rawValue: text.lowercased()) else {
+                let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+                self.fault(key, "“\(text)” is no log level: \(levels)")
+                return .info
+            }
+            return level
+        }
+    }
+}
+
+/// Who started the program, as far as defaults depend on it.
+struct InvokingUser: Sendable, Equatable {
+    var isRoot: Bool
+    /// `/var/lib/flotilla`, or the user's XDG state folder.
+    var stateFolder: String
+    var hostName: String
+
+    static func current(environment: [String: String]) -> InvokingUser {
+        let isRoot = geteuid() == 0
+        let home = environment["HOME"] ?? NSHomeDirectory()
+        let state = environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? home + "/.local/state"
+        return InvokingUser(
+            isRoot: isRoot, stateFolder: isRoot ? "/var/lib/flotilla" : state + "/flotilla",
+            hostName: ProcessInfo.processInfo.hostName)
+    }
+}

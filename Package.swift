@@ -23,8 +23,11 @@ let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-h
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
@@ -41,6 +44,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
@@ -92,18 +96,25 @@ let package = Package(
         .target(
             name: "EmbeddedPostgres", dependencies: ["CLinux", lifecycle, logging], swiftSettings: ours),
 
-        // Front doors.
+        // Front doors, and what they have in common.
+        .target(
+            name: "HTTPDoor",
+            dependencies: [
+                "ClusterModel", "ClusterPorts", httpTypes, hummingbird, lifecycle, logging, nioCore, nioHTTPTypes,
+            ],
+            swiftSettings: ours),
         .target(
             name: "FilesHTTP",
             dependencies: [
-                "ClusterModel", "ClusterPorts", "FileService", httpTypes, hummingbird, lifecycle, logging, nioCore,
+                "ClusterModel", "ClusterPorts", "FileService", "HTTPDoor", httpTypes, hummingbird, lifecycle, logging,
+                nioCore, nioHTTPTypes,
             ],
             swiftSettings: ours),
         .target(
             name: "AdminHTTP",
             dependencies: [
-                "ClusterModel", "ClusterPorts", "FileService", crypto, httpTypes, hummingbird, lifecycle, logging,
-                nioCore,
+                "ClusterModel", "ClusterPorts", "FileService", "HTTPDoor", crypto, httpTypes, hummingbird, lifecycle,
+                logging, nioCore,
             ],
             resources: [.embedInCode("Resources")],
             swiftSettings: ours),
@@ -113,9 +124,9 @@ let package = Package(
             name: "Flotilla",
             dependencies: [
                 "ClusterModel", "ClusterPorts", "Coordinator", "ClusterRuntime", "PostgresDriver", "RedisDriver",
-                "PostgresStore", "RedisCache", "EmbeddedPostgres", "SharedMount", "FileService", "FilesHTTP",
-                "AdminHTTP", "CLinux", argumentParser, asyncHTTPClient, configuration, crypto, hummingbird, lifecycle,
-                logging, nioCore, nioPosix, systemPackage, yams,
+                "PostgresStore", "ReadinessLoop", "RedisCache", "EmbeddedPostgres", "SharedMount", "FileService",
+                "FilesHTTP", "AdminHTTP", "HTTPDoor", "CLinux", argumentParser, asyncHTTPClient, configuration, crypto,
+                hummingbird, lifecycle, logging, nioCore, nioHTTP1, nioPosix, systemPackage, unixSignals, yams,
             ],
             swiftSettings: ours),
 
@@ -139,9 +150,11 @@ let package = Package(
             swiftSettings: ours),
         .testTarget(
             name: "RedisCacheTests",
-            dependencies: ["RedisCache", "RedisDriver", "ClusterPorts", "ClusterModel", logging], swiftSettings: ours),
+            dependencies: ["RedisCache", "RedisDriver", "ReadinessLoop", "ClusterPorts", "ClusterModel", logging],
+            swiftSettings: ours),
         .testTarget(
-            name: "SharedMountTests", dependencies: ["SharedMount", "ClusterPorts", "ClusterModel", logging],
+            name: "SharedMountTests",
+            dependencies: ["SharedMount", "ClusterPorts", "ClusterModel", crypto, logging, nioCore],
             swiftSettings: ours),
         .testTarget(name: "EmbeddedPostgresTests", dependencies: ["EmbeddedPostgres", logging], swiftSettings: ours),
         .testTarget(
@@ -154,19 +167,22 @@ let package = Package(
         .testTarget(
             name: "FilesHTTPTests",
             dependencies: [
-                "FilesHTTP", "FileService", "SharedMount", "ClusterTestKit", "PostgresStore", "PostgresDriver",
-                "ClusterPorts", "ClusterModel", asyncHTTPClient, hummingbird, logging, nioCore,
+                "FilesHTTP", "HTTPDoor", "FileService", "SharedMount", "ClusterTestKit", "PostgresStore",
+                "PostgresDriver", "ClusterPorts", "ClusterModel", asyncHTTPClient, httpTypes, hummingbird, lifecycle,
+                logging, nioCore,
             ],
             swiftSettings: ours),
         .testTarget(
             name: "AdminHTTPTests",
             dependencies: [
-                "AdminHTTP", "FileService", "ClusterTestKit", "PostgresStore", "PostgresDriver", "ClusterPorts",
-                "ClusterModel", asyncHTTPClient, hummingbird, logging, nioCore,
+                "AdminHTTP", "HTTPDoor", "FileService", "SharedMount", "ClusterTestKit", "PostgresStore",
+                "PostgresDriver", "ClusterPorts", "ClusterModel", asyncHTTPClient, httpTypes, hummingbird, lifecycle,
+                logging, nioCore,
             ],
             swiftSettings: ours),
         .testTarget(
-            name: "FlotillaTests", dependencies: ["Flotilla", "ClusterModel", "ClusterPorts", logging], swiftSettings: ours),
+            name: "FlotillaTests", dependencies: ["Flotilla", "EmbeddedPostgres", "ClusterModel", "ClusterPorts", logging],
+            swiftSettings: ours),
         .testTarget(name: "TidyTests", swiftSettings: ours),
     ]
 )

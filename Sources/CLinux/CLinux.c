@@ -105,6 +105,12 @@ int flotilla_status(int folder, const char *name, flotilla_file_status *status) 
     return 0;
 }
 
+const int flotilla_path_only = O_PATH;
+
+int flotilla_start_writing_out(int fd, int64_t offset, int64_t count) {
+    return sync_file_range(fd, offset, count, SYNC_FILE_RANGE_WRITE);
+}
+
 // MARK: Processes
 
 // Runs in the child: only what is safe between fork and exec.

@@ -37,6 +37,6 @@ enum ProgramVersion {
 }
 
 /// An error that is a clear line for the person at the terminal, with an exit code after sysexits.h.
-protocol ExplainedError: Error, CustomStringConvertible {
+package protocol ExplainedError: Error, CustomStringConvertible {
     var exitCode: Int32 { get }
 }

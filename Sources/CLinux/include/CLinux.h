@@ -51,6 +51,12 @@ typedef struct {
 /// statx(2) of a name in a folder, never following a final link; an empty name means the folder's own descriptor.
 int flotilla_status(int folder, const char *name, flotilla_file_status *status);
 
+/// O_PATH: a descriptor for looking at something, not into it.
+extern const int flotilla_path_only;
+
+/// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: asks the kernel to begin writing that part to disk.
+int flotilla_start_writing_out(int fd, int64_t offset, int64_t count);
+
 // MARK: Processes
 
 typedef struct {

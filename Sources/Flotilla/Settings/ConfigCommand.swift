@@ -22,13 +22,14 @@ struct ConfigCommand: AsyncParsableCommand {
 }
 
 /// Settings for people to read; secrets stay hidden.
-enum SettingsTable {
-    static func lines(_ settings: Settings) -> [String] {
+package enum SettingsTable {
+    package static func lines(_ settings: Settings) -> [String] {
         let rows: [(SettingKey, String)] = [
             (.name, settings.name?.description ?? "(the free slot's worker-N)"),
             (.data, settings.data),
             (.mount, settings.mount),
             (.databaseURL, settings.isStandalone ? "(embedded)" : "(given)"),
+            (.databaseConnections, "\(settings.databaseConnections)"),
             (.redisURL, settings.redisURL == nil ? "(none: caching in the process only)" : "(given)"),
             (.bind, settings.bind),
             (.filesPort, "\(settings.filesPort)"),

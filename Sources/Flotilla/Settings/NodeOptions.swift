@@ -9,6 +9,8 @@ struct NodeOptions: ParsableArguments {
     var name: String?
     @Option(help: "An external PostgreSQL (libpq URL or connection string); without it an embedded one is started.")
     var databaseURL: String?
+    @Option(help: "Connections of the node's pool to the database (2; 4 with an embedded one).")
+    var databaseConnections: String?
     @Option(help: "A Redis to share as a cache, for example redis://127.0.0.1:6379.")
     var redisURL: String?
     @Option(help: "The folder with the files, shared by all nodes.")
@@ -37,7 +39,8 @@ struct NodeOptions: ParsableArguments {
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) async throws -> (settings: Settings, warnings: [String]) {
         let given: [(SettingKey, String?)] = [
-            (.name, self.name), (.databaseURL, self.databaseURL), (.redisURL, self.redisURL), (.mount, self.mount),
+            (.name, self.name), (.databaseURL, self.databaseURL),
+            (.databaseConnections, self.databaseConnections), (.redisURL, self.redisURL), (.mount, self.mount),
             (.data, self.data), (.bind, self.bind), (.filesPort, self.filesPort), (.adminPort, self.adminPort),
             (.advertise, self.advertise), (.capacity, self.capacity), (.logLevel, self.logLevel), (.user, self.user),
             (.tokenFile, self.tokenFile),

@@ -8,7 +8,7 @@ extension Settings {
     static let defaultCapacity = 1_024
 
     /// All settings, or every fault that they have.
-    static func read(from source: SettingsSource, as user: InvokingUser) throws -> Settings {
+    package static func read(from source: SettingsSource, as user: InvokingUser) throws -> Settings {
         var reading = Reading(source: source)
         let databaseURL = source.text(.databaseURL)
         let data = source.text(.data) ?? user.stateFolder
@@ -26,6 +26,7 @@ extension Settings {
             data: reading.folder(.data, data),
             mount: reading.folder(.mount, mount ?? "/"),
             database: databaseURL.map(Database.external) ?? .embedded,
+            databaseConnections: reading.number(.databaseConnections, in: 1...64, or: databaseURL == nil ? 4 : 2),
             redisURL: reading.redis(.redisURL),
             bind: bind,
             filesPort: reading.number(.filesPort, in: 0...65_535, or: Self.defaultFilesPort),
@@ -109,11 +110,17 @@ extension Settings {
 }
 
 /// Who started the program, as far as defaults depend on it.
-struct InvokingUser: Sendable, Equatable {
-    var isRoot: Bool
+package struct InvokingUser: Sendable, Equatable {
+    package var isRoot: Bool
     /// `/var/lib/flotilla`, or the user's XDG state folder.
-    var stateFolder: String
-    var hostName: String
+    package var stateFolder: String
+    package var hostName: String
+
+    package init(isRoot: Bool, stateFolder: String, hostName: String) {
+        self.isRoot = isRoot
+        self.stateFolder = stateFolder
+        self.hostName = hostName
+    }
 
     static func current(environment: [String: String]) -> InvokingUser {
         let isRoot = geteuid() == 0

@@ -4,18 +4,18 @@ import SystemPackage
 import Yams
 
 /// Reads settings from flags, then the environment, then the file; the first that has a setting wins.
-struct SettingsSource {
+package struct SettingsSource {
     private let reader: ConfigReader
     /// What cannot be overlooked, found while the sources were opened.
-    private(set) var faults: [String] = []
+    package private(set) var faults: [String] = []
     /// What looks like a mistake but may be meant for somebody else.
-    private(set) var warnings: [String] = []
+    package private(set) var warnings: [String] = []
 
     /// - Parameters:
     ///   - flags: by setting, as given on the command line.
     ///   - environment: all of it; only `FLOTILLA_…` counts.
     ///   - file: a YAML or JSON file, or nil.
-    init(flags: [SettingKey: String], environment: [String: String], file: String?) async throws {
+    package init(flags: [SettingKey: String], environment: [String: String], file: String?) async throws {
         var providers: [any ConfigProvider] = []
         var values: [AbsoluteConfigKey: ConfigValue] = [:]
         for (key, value) in flags {
@@ -40,7 +40,7 @@ struct SettingsSource {
     }
 
     /// The setting as text, whatever type it has in the file.
-    func text(_ key: SettingKey) -> String? {
+    package func text(_ key: SettingKey) -> String? {
         let path = ConfigKey(key.path)
         if let text = self.reader.string(forKey: path, isSecret: key.secret) { return text }
         if let number = self.reader.int(forKey: path, isSecret: key.secret) { return String(number) }

@@ -1,0 +1,49 @@
+package import ClusterPorts
+package import FileService
+package import HTTPDoor
+package import Logging
+package import ServiceLifecycle
+
+/// The front door for operators: `/api/v1/…` and `/health/…`.
+package enum AdminDoor {
+    /// What the door needs of the node.
+    package struct Dependencies: Sendable {
+        package var gatekeeper: Gatekeeper
+        package var desk: AccountDesk
+        package var transfers: any TransferStore
+        package var standing: any NodeStanding
+        /// Nil where the cluster has none.
+        package var cache: (any ViewCache)?
+        package var gauge: RequestGauge
+
+        package init(
+            gatekeeper: Gatekeeper, desk: AccountDesk, transfers: any TransferStore,
+            standing: any NodeStanding,
+            cache: (any ViewCache)?, gauge: RequestGauge
+        ) {
+            self.gatekeeper = gatekeeper
+            self.desk = desk
+            self.transfers = transfers
+            self.standing = standing
+            self.cache = cache
+            self.gauge = gauge
+        }
+    }
+
+    /// A service that listens until it is told to stop.
+    ///
+    /// - Parameter onBound: Gets the port that is really listened on.
+    package static func server(
+        _ needs: Dependencies, address: DoorAddress, limits: ConnectionLimits, logger: Logger,
+        onBound: @escaping @Sendable (Int) async -> Void
+    ) -> any Service {
+        let responder = AdminResponder(
+            gatekeeper: needs.gatekeeper, desk: needs.desk, transfers: needs.transfers,
+            standing: needs.standing,
+            cache: needs.cache)
+        return DoorServer(
+            responder: Door(responder, standing: needs.standing, gauge: needs.gauge), address: address,
+            limits: limits,
+            services: [], logger: logger, onBound: onBound)
+    }
+}

@@ -1,0 +1,88 @@
+import ClusterModel
+import ClusterPorts
+import FileService
+import Foundation
+import HTTPDoor
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import NIOCore
+
+/// Accounts and their keys.
+extension AdminResponder {
+    func answerAccounts(
+        _ route: AdminRoute, _ request: Request, _ target: RequestTarget, _ channel: any Channel
+    ) async throws -> Response {
+        if route == .accounts { return try await self.listAccounts(target.query) }
+        try QueryReader(target.query).finish()
+        switch route {
+        case .createAccount:
+            let asked = try AccountCreation(try await self.body(of: request, channel))
+            let account = try await self.desk.create(
+                name: asked.name, password: asked.password, adopting: asked.adopts)
+            return self.show(account, .created, location: "/api/v1/accounts/\(account.name)")
+        case .account(let name): return self.show(try await self.desk.account(named: name), .ok)
+        case .changeAccount(let name):
+            let asked = try AccountPatch(
+                try await self.body(of: request, channel), ifMatch: request.headers[.ifMatch])
+            return self.show(
+                try await self.desk.change(
+                    name: name, enabled: asked.enabled, password: asked.password, ifRevision: asked.revision),
+                .ok)
+        case .keys(let account):
+            let keys = try await self.desk.keys(account: account)
+            return JSONText.response(.ok, PageAnswer(keys.map { KeyAnswer($0) }, next: nil))
+        case .createKey(let account):
+            let asked = try KeyCreation(try await self.body(of: request, channel))
+            let (key, secret) = try await self.desk.createKey(
+                account: account, label: asked.label, expiresAt: asked.expiresAt)
+            return JSONText.response(.created, KeyAnswer(key, secret: secret))
+        case .revokeKey(let account, let text):
+            guard let id = UUID(uuidString: text) else { throw AdminProblems.unknown("key", text) }
+            try await self.desk.revokeKey(account: account, id: id)
+            return Response(status: .noContent)
+        case .document, .cluster, .nodes, .node, .transfers, .transfer, .accounts, .cache:
+            preconditionFailure("\(route) does not concern one account")
+        }
+    }
+
+    private func show(_ account: Account, _ status: HTTPResponse.Status, location: String? = nil) -> Response
+    {
+        var headers: HTTPFields = [.eTag: AccountTag.text(account.revision)]
+        headers[.location] = location
+        return JSONText.response(status, AccountAnswer(account), headers: headers)
+    }
+
+    private func listAccounts(_ query: [RequestTarget.QueryItem]) async throws -> Response {
+        let filters = try AccountFilters(query)
+        let found = try await self.desk.accounts(
+            after: filters.after, enabled: filters.enabled, limit: filters.limit + 1)
+        let page = found.prefix(filters.limit)
+        // The desk's own bound hides whether there is one more.
+        let more = found.count > filters.limit || found.count == AccountFilters.longest
+        let next = more ? page.last.map { filters.next(after: $0.name) } : nil
+        return JSONText.response(.ok, PageAnswer(page.map(AccountAnswer.init), next: next))
+    }
+
+    private func body(of request: Request, _ channel: any Channel) async throws -> [UInt8] {
+        if let type = request.headers[.contentType] {
+            guard type.lowercased().hasPrefix("application/json") else {
+                throw Problem(
+                    .unsupportedMediaType, .unsupportedMediaType,
+                    "the body is “\(type)”; it must be application/json")
+            }
+        }
+        if request.headers[.expect]?.lowercased() == "100-continue" {
+            try await BodyInvitation.send(on: channel)
+        }
+        var bytes: [UInt8] = []
+        for try await piece in request.body {
+            guard bytes.count + piece.readableBytes <= Self.longestBody else {
+                throw Problem(
+                    .contentTooLarge, .tooLarge, "the body may have \(Self.longestBody) bytes at most")
+            }
+            bytes.append(contentsOf: piece.readableBytesView)
+        }
+        return bytes
+    }
+}

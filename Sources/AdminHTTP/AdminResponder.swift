@@ -1,0 +1,98 @@
+import ClusterModel
+import ClusterPorts
+import FileService
+import HTTPDoor
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import NIOCore
+
+/// Answers `/api/v1/…`: checks the token's role, then asks the room that knows.
+struct AdminResponder: DoorService {
+    let gatekeeper: Gatekeeper
+    let desk: AccountDesk
+    let transfers: any TransferStore
+    let standing: any NodeStanding
+    let cache: (any ViewCache)?
+
+    /// The largest body of a request, in bytes.
+    static let longestBody = 64 << 10
+
+    func answer(
+        _ request: Request, to target: RequestTarget, context: DoorContext
+    ) async throws -> Response {
+        let route = try AdminRoute(method: request.method, target: target)
+        if let least = route.role { try await self.checkToken(request.headers, least) }
+        switch route {
+        case .document:
+            return try self.plain(target) { Self.document }
+        case .cluster: return try self.plain(target) { try self.showCluster() }
+        case .nodes: return try self.listNodes(target.query)
+        case .node(let name): return try self.plain(target) { try self.showNode(name) }
+        case .cache:
+            return try self.plain(target) { JSONText.response(.ok, CacheAnswer(self.cache?.statistics())) }
+        case .transfers: return try await self.listTransfers(target.query)
+        case .transfer(let id):
+            try QueryReader(target.query).finish()
+            return try await self.showTransfer(id)
+        case .accounts, .createAccount, .account, .changeAccount, .keys, .createKey, .revokeKey:
+            do {
+                return try await self.answerAccounts(route, request, target, context.channel)
+            } catch let error as AccountDeskError {
+                throw AdminProblems.problem(error)
+            }
+        }
+    }
+
+    private static let document = Response(
+        status: .ok, headers: [.contentType: "application/json"],
+        body: ResponseBody(byteBuffer: ByteBuffer(bytes: PackageResources.openapi_json)))
+
+    /// For what takes no query parameter.
+    private func plain(_ target: RequestTarget, _ answer: () throws -> Response) throws -> Response {
+        try QueryReader(target.query).finish()
+        return try answer()
+    }
+
+    private func checkToken(_ headers: HTTPFields, _ least: OperatorToken.Role) async throws(Problem) {
+        let token: OperatorToken
+        do throws(AccessError) {
+            let words = (headers[.authorization] ?? "").split(separator: " ", maxSplits: 1)
+            guard words.count == 2, words[0].lowercased() == "bearer" else { throw AccessError.denied }
+            token = try await self.gatekeeper.token(String(words[1]))
+        } catch { throw AdminProblems.problem(error) }
+        guard token.role.covers(least) else {
+            throw Problem(
+                .forbidden, .forbidden,
+                "the token “\(token.label)” has the role \(token.role.rawValue); this needs \(least.rawValue)"
+            ).with("role", token.role.rawValue)
+        }
+    }
+
+    // MARK: - Cluster and nodes
+
+    /// Members' load is as of the last view that was read.
+    private func view() throws(Problem) -> ClusterView {
+        guard let view = self.standing.view() else {
+            throw AdminProblems.notServing("the node has not joined the cluster yet")
+        }
+        return view
+    }
+
+    private func showCluster() throws(Problem) -> Response {
+        JSONText.response(.ok, ClusterAnswer(try self.view(), standing: self.standing.standing()))
+    }
+
+    private func listNodes(_ query: [RequestTarget.QueryItem]) throws(Problem) -> Response {
+        let page = try NodeFilters(query).page(try self.view().members)
+        return JSONText.response(.ok, PageAnswer(page.members.map(NodeAnswer.init), next: page.next))
+    }
+
+    /// A living node before a dead one that had the name earlier.
+    private func showNode(_ name: String) throws(Problem) -> Response {
+        let named = try self.view().members.filter { $0.name.description == name }
+        let found = named.first { $0.status != .dead } ?? named.max { $0.incarnation < $1.incarnation }
+        guard let found else { throw AdminProblems.unknown("node", name) }
+        return JSONText.response(.ok, NodeAnswer(found))
+    }
+}

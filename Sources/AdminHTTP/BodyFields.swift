@@ -1,0 +1,99 @@
+package import Foundation
+package import HTTPDoor
+import HTTPTypes
+
+/// A JSON value of a request's body.
+package enum JSONValue: Sendable, Equatable, Codable {
+    case null
+    case flag(Bool)
+    case number(Double)
+    case text(String)
+    case list([JSONValue])
+    case object([String: JSONValue])
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if container.decodeNil() {
+            self = .null
+        } else if let flag = try? container.decode(Bool.self) {
+            self = .flag(flag)
+        } else if let number = try? container.decode(Double.self) {
+            self = .number(number)
+        } else if let text = try? container.decode(String.self) {
+            self = .text(text)
+        } else if let list = try? container.decode([JSONValue].self) {
+            self = .list(list)
+        } else {
+            self = .object(try container.decode([String: JSONValue].self))
+        }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .null: try container.encodeNil()
+        case .flag(let flag): try container.encode(flag)
+        case .number(let number): try container.encode(number)
+        case .text(let text): try container.encode(text)
+        case .list(let list): try container.encode(list)
+        case .object(let object): try container.encode(object)
+        }
+    }
+}
+
+/// Takes the fields of a body one by one; what nobody took is refused by name at the end.
+package struct BodyFields {
+    private var fields: [String: JSONValue]
+
+    package init(_ body: [UInt8]) throws(Problem) {
+        do {
+            guard case .object(let fields) = try JSONDecoder().decode(JSONValue.self, from: Data(body)) else {
+                throw Problem(.badRequest, .invalidBody, "the body must be a JSON object")
+            }
+            self.fields = fields
+        } catch let problem as Problem {
+            throw problem
+        } catch {
+            throw Problem(.badRequest, .invalidBody, "the body is not JSON")
+        }
+    }
+
+    package static func invalid(_ name: String, _ reason: String) -> Problem {
+        Problem(.badRequest, .invalidField, "the field “\(name)”: \(reason)").with("field", name)
+    }
+
+    package mutating func text(_ name: String) throws(Problem) -> String? {
+        switch self.fields.removeValue(forKey: name) {
+        case nil: return nil
+        case .text(let text): return text
+        case .null, .flag, .number, .list, .object: throw Self.invalid(name, "it must be a text")
+        }
+    }
+
+    package mutating func required(_ name: String) throws(Problem) -> String {
+        guard let text = try self.text(name) else { throw Self.invalid(name, "it is missing") }
+        return text
+    }
+
+    package mutating func flag(_ name: String) throws(Problem) -> Bool? {
+        switch self.fields.removeValue(forKey: name) {
+        case nil: return nil
+        case .flag(let flag): return flag
+        case .null, .text, .number, .list, .object: throw Self.invalid(name, "it must be true or false")
+        }
+    }
+
+    package mutating func time(_ name: String) throws(Problem) -> Date? {
+        guard let text = try self.text(name) else { return nil }
+        guard let date = Timestamp.date(text) else {
+            throw Self.invalid(name, "“\(text)” is no RFC 3339 time, for example 2026-01-31T12:00:00Z")
+        }
+        return date
+    }
+
+    /// Call it last.
+    package func finish() throws(Problem) {
+        guard let name = self.fields.keys.sorted().first else { return }
+        throw Problem(.badRequest, .unknownField, "the field “\(name)” is unknown here").with("field", name)
+    }
+}

@@ -1,0 +1,73 @@
+package import ClusterModel
+package import ClusterPorts
+package import Logging
+
+import struct Foundation.Date
+
+/// Turns credentials into an account: live within a second of a change, with the shared cache up, down or lying.
+///
+/// A wrong password, an unknown account and a disabled one get the same answer after the same work.
+package final class Gatekeeper: Sendable {
+    private let directory: AccountDirectory
+    private let memory: CredentialMemory
+    private let scrypt: ScryptPool
+
+    /// - Parameters:
+    ///   - cache: nil where there is none.
+    ///   - cacheKey: the cluster's, of 32 bytes.
+    package init(
+        store: any AccountStore, cache: (any ViewCache)?, standing: any NodeStanding, cacheKey: [UInt8],
+        logger: Logger, scrypt: ScryptPool = ScryptPool()
+    ) {
+        self.directory = AccountDirectory(store: store, cache: cache, standing: standing, logger: logger)
+        self.memory = CredentialMemory(cache: cache, cacheKey: cacheKey)
+        self.scrypt = scrypt
+    }
+
+    package func account(name: String, password: String) async throws(AccessError) -> Account {
+        let password = Array(password.utf8)
+        // No longer one was ever set, and it is no secret how long they may be.
+        guard password.count <= AccountRules.passwordBytes.upperBound else { throw .denied }
+        var account: Account?
+        if let name = AccountName(name) { account = try await self.directory.account(named: name) }
+        guard let account, let text = account.passwordHash, let hash = PasswordHash(text) else {
+            _ = try await self.fits(password, .decoy)
+            throw .denied
+        }
+        if await !self.memory.isRight(password, for: account, hash: text) {
+            guard try await self.fits(password, hash) else { throw .denied }
+            await self.memory.wasRight(password, for: account, hash: text)
+        }
+        guard account.enabled else { throw .denied }
+        return account
+    }
+
+    /// - Parameter key: the secret, `flk_…`.
+    package func account(key: String) async throws(AccessError) -> Account {
+        guard let digest = Secrets.digest(key, prefix: Secrets.keyPrefix),
+            let found = try await self.directory.key(digest: digest),
+            found.key.enabled, found.account.enabled, !Self.isOver(found.key.expiresAt)
+        else { throw .denied }
+        return found.account
+    }
+
+    /// - Parameter secret: an operator's, `flt_…`.
+    package func token(_ secret: String) async throws(AccessError) -> OperatorToken {
+        guard let digest = Secrets.digest(secret, prefix: Secrets.tokenPrefix),
+            let token = try await self.directory.token(digest: digest), !Self.isOver(token.expiresAt)
+        else { throw .denied }
+        return token
+    }
+
+    private static func isOver(_ expiresAt: Date?) -> Bool { expiresAt.map { $0 <= Date() } ?? false }
+
+    private func fits(_ password: [UInt8], _ hash: PasswordHash) async throws(AccessError) -> Bool {
+        do {
+            return try await self.scrypt.fits(password, hash)
+        } catch is ScryptPool.Full {
+            throw .tooBusy(retryAfterSeconds: 1)
+        } catch {
+            throw .notServing(reason: "the password could not be checked: \(error)", retryAfterSeconds: 1)
+        }
+    }
+}

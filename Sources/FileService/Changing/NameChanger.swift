@@ -1,0 +1,180 @@
+import ClusterModel
+import ClusterPorts
+import Logging
+
+import struct Foundation.UUID
+
+/// Why a change of names did not happen, and what that means for what was staged.
+struct ChangeFailure: Error {
+    var error: FileServiceError
+    /// True: a row names it or may come to name it; whoever reads that row deals with it.
+    var isNamed = false
+
+    init(_ error: FileServiceError, isNamed: Bool = false) {
+        self.error = error
+        self.isNamed = isNamed
+    }
+}
+
+/// Takes one change of names from its wish to its end: take the name, decide, roll forward, hand over to the log.
+///
+/// Called from tasks that are not cancelled (``Shelter``). A lost reply is never answered by trying again, but by
+/// reading the row (R2); what cannot be settled now goes to ``Aftercare``.
+struct NameChanger: Sendable {
+    let names: any NameStore
+    let transfers: any TransferStore
+    let standing: any NodeStanding
+    let decider: Decider
+    let rollForward: RollForward
+    let aftercare: Aftercare
+    let log: TransferLog
+    let patience: Duration
+    let logger: Logger
+
+    /// Publishes without a look at the disk: one decision, made together with others of this node.
+    func publish(_ publication: Publication, by right: NodeRight) async throws(ChangeFailure) -> CarriedOut {
+        let operation = publication.operation
+        let change = NameChange.publish(
+            path: publication.path, staged: publication.staged, digest: publication.digest,
+            replaces: publication.replaces)
+        var patience = ConflictPatience(self.patience, from: .now)
+        while true {
+            try self.checkRight(right)
+            let answer: DecisionAnswer
+            do {
+                guard let decided = try await self.decider.decide(publication, by: right) else {
+                    throw ChangeFailure(.tooBusy(retryAfterSeconds: 1))
+                }
+                answer = decided
+            } catch let error as StoreError {
+                return try await self.resolve(error, operation, change, by: right)
+            } catch let failure as ChangeFailure {
+                throw failure
+            } catch {
+                throw ChangeFailure(.failed("\(error)"))
+            }
+            if answer == .decided { return try await self.carry(operation, change, by: right) }
+            do {
+                try await self.clearTheWay(answer, [publication.path], of: operation.account, &patience)
+            } catch {
+                throw ChangeFailure(error)
+            }
+        }
+    }
+
+    /// Takes the names, looks, then decides what the look answered; a look that throws gives the names up.
+    func change(
+        _ paths: [HomePath], for operation: Operation, by right: NodeRight,
+        look: () async throws(FileServiceError) -> NameChange
+    ) async throws(ChangeFailure) -> CarriedOut {
+        try await self.reserve(paths, for: operation, by: right)
+        let change: NameChange
+        do { change = try await look() } catch {
+            await self.giveUp(operation, paths, by: right)
+            throw ChangeFailure(error)
+        }
+        let answer: DecisionAnswer
+        do {
+            try self.checkRight(right)
+            answer = try await self.decide(change, of: operation, by: right)
+        } catch let error as StoreError {
+            return try await self.resolve(error, operation, change, by: right)
+        } catch {
+            await self.giveUp(operation, paths, by: right)
+            throw error as? ChangeFailure ?? ChangeFailure(.failed("\(error)"))
+        }
+        if answer == .decided { return try await self.carry(operation, change, by: right) }
+        await self.giveUp(operation, paths, by: right)
+        throw ChangeFailure(Self.error(for: answer, at: paths.first ?? .home))
+    }
+
+    private func decide(
+        _ change: NameChange, of operation: Operation, by right: NodeRight
+    ) async throws -> DecisionAnswer {
+        var patience = ConflictPatience(self.patience, from: .now)
+        while true {
+            let answer = try await self.names.decide(change, of: operation, by: right)
+            // The reservation keeps the name; a folder above may still be on its way.
+            guard answer == .busyFolder,
+                let pause = patience.next(at: .now, chance: .random(in: 0...1))
+            else { return answer }
+            try await Task.sleep(for: pause)
+        }
+    }
+
+    private func reserve(
+        _ paths: [HomePath], for operation: Operation, by right: NodeRight
+    ) async throws(ChangeFailure) {
+        var patience = ConflictPatience(self.patience, from: .now)
+        while true {
+            try self.checkRight(right)
+            let answer: DecisionAnswer
+            do {
+                answer = try await self.names.reserve(paths, for: operation, by: right)
+            } catch {
+                await self.giveUp(operation, paths, by: right)
+                if case .mayHaveRun = error { self.lookAgain(operation, paths, by: right) }
+                throw ChangeFailure(FileServiceError(error))
+            }
+            if answer == .decided { return }
+            do {
+                try await self.clearTheWay(answer, paths, of: operation.account, &patience)
+            } catch {
+                throw ChangeFailure(error)
+            }
+        }
+    }
+
+    /// Waits until a refused change may be tried again, and carries out the decisions that stand in its way.
+    func clearTheWay(
+        _ answer: DecisionAnswer, _ paths: [HomePath], of account: AccountID,
+        _ patience: inout ConflictPatience
+    ) async throws(FileServiceError) {
+        guard answer == .busyName || answer == .busyFolder else {
+            throw Self.error(for: answer, at: paths.first ?? .home)
+        }
+        var waits = true
+        if answer == .busyName {
+            for path in paths {
+                let row = try await onStore { () async throws(StoreError) in
+                    try await self.names.unfinished(account: account, path: path)
+                }
+                guard case .rollForward(let row) = NameConflict.step(row) else { continue }
+                try await self.help(row)
+                waits = false
+            }
+        }
+        guard let pause = patience.next(at: .now, chance: .random(in: 0...1)) else {
+            throw .busy(paths.first ?? .home, retryAfterSeconds: 1)
+        }
+        guard waits else { return }
+        do { try await Task.sleep(for: pause) } catch {
+            throw .notServing(reason: "this node is stopping", retryAfterSeconds: 1)
+        }
+    }
+
+    /// Carries out and finishes somebody else's decision, so that its name is free.
+    func help(_ row: UnfinishedName) async throws(FileServiceError) {
+        guard let change = row.change, self.standing.standing().right != nil else { return }
+        let carried: CarriedOut
+        do throws(RollForward.Delay) {
+            carried = try await self.rollForward.carry(row.operation, change, by: row.incarnation)
+        } catch {
+            switch error {
+            case .mount(let error): throw FileServiceError(error, at: row.path)
+            case .database(let error): throw FileServiceError(error)
+            }
+        }
+        _ = try await onStore { () async throws(StoreError) in try await self.names.finish([carried.finished])
+        }
+    }
+
+    static func error(for answer: DecisionAnswer, at path: HomePath) -> FileServiceError {
+        switch answer {
+        case .fenced: .notServing(reason: "this node was taken for dead", retryAfterSeconds: 1)
+        case .busyName, .busyFolder: .busy(path, retryAfterSeconds: 1)
+        case .gone: .failed("the account, or the hold on the name, is gone")
+        case .decided: .failed("a decision was taken for a refusal")
+        }
+    }
+}

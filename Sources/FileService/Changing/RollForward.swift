@@ -1,0 +1,77 @@
+import ClusterModel
+import ClusterPorts
+
+import struct Foundation.Date
+
+/// A decided change that was carried out, or was found impossible for good.
+struct CarriedOut: Sendable {
+    var finished: FinishedOperation
+    var failure: RollForwardPlan.Failure?
+}
+
+/// The one place where decided changes become visible: used by the node that decided, by whoever finds the
+/// name busy, and by ``Recovery``.
+///
+/// Doing it twice, or by two nodes at once, changes nothing.
+struct RollForward: Sendable {
+    let vault: any FileVault
+    let transfers: any TransferStore
+
+    /// Why a change was not carried out this time; the decision stands, and somebody does it later.
+    enum Delay: Error, Sendable {
+        case mount(VaultError)
+        case database(StoreError)
+
+        var reason: String {
+            switch self {
+            case .mount(let error): error.description
+            case .database(let error): error.description
+            }
+        }
+    }
+
+    func carry(
+        _ operation: Operation, _ change: NameChange, by incarnation: Incarnation
+    ) async throws(Delay) -> CarriedOut {
+        var verdict = RollForwardPlan.verdict(try await self.perform(operation, change))
+        if verdict == .askLog {
+            let record: TransferRecord?
+            do { record = try await self.transfers.transfer(id: operation.id) } catch {
+                throw .database(error)
+            }
+            verdict = RollForwardPlan.verdict(afterLog: record)
+        }
+        var failure: RollForwardPlan.Failure?
+        if case .failed(let why) = verdict { failure = why }
+        if let useless = RollForwardPlan.discards(failure, of: change) {
+            do { try await self.vault.discard(useless) } catch { throw .mount(error) }
+        }
+        let finished = RollForwardPlan.finished(
+            operation, change, by: incarnation, failure: failure, at: Date())
+        return CarriedOut(finished: finished, failure: failure)
+    }
+
+    private func perform(
+        _ operation: Operation, _ change: NameChange
+    ) async throws(Delay) -> RollForwardPlan.Answer {
+        let account = operation.accountName
+        do {
+            switch change {
+            case .publish(let path, let staged, _, let replaces):
+                return .published(
+                    try await self.vault.publish(staged, as: path, in: account, replacing: replaces))
+            case .move(let from, let target, let identity):
+                let outcome = try await self.vault.move(from, to: target, in: account, identity: identity)
+                guard outcome == .notThere else { return .moved(outcome, shownAtTarget: false) }
+                let shown = try await self.vault.status(of: target, in: account)
+                return .moved(outcome, shownAtTarget: shown?.identity == identity)
+            case .remove(let path, let identity):
+                return .removed(
+                    try await self.vault.remove(
+                        path, in: account, identity: identity, operation: operation.id))
+            }
+        } catch {
+            throw .mount(error)
+        }
+    }
+}

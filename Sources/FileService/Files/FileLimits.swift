@@ -1,0 +1,29 @@
+/// The bounds of the file service; each has a default that suits a node of two cores.
+package struct FileLimits: Sendable, Hashable {
+    /// Uploads that a node receives at a time; one more is ``FileServiceError/tooBusy(retryAfterSeconds:)``.
+    package var openUploads = 1_024
+    /// The largest piece read from a file at once, in bytes.
+    package var readBytes = 1 << 20
+    /// Decisions in one statement.
+    package var decisionBatch = 100
+    /// Decisions that wait for the statement in flight.
+    package var decisionQueue = 2_048
+    /// Changes of names that a node performs at a time, or that wait to begin.
+    package var changes = 2_048
+    /// How long a change waits for another one of the same name or of a folder above.
+    package var conflictPatience: Duration = .seconds(2)
+    /// How long an upload goes on into staging while the node is isolated.
+    package var isolationPatience: Duration = .seconds(10)
+    /// Records in one statement of the transfer log.
+    package var logBatch = 100
+    /// Records that wait to be written; then whoever adds one waits too.
+    package var logQueue = 4_096
+    /// How long the transfer log may take to write what it has when the node stops.
+    package var logDrain: Duration = .seconds(5)
+    /// A transfer that runs longer is listed while it runs.
+    package var listedAfter: Duration = .seconds(1)
+    /// What requests left behind and is to be tried again.
+    package var leftovers = 10_000
+
+    package init() {}
+}

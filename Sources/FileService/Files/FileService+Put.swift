@@ -1,0 +1,207 @@
+package import ClusterModel
+import ClusterPorts
+import Logging
+package import NIOCore
+
+extension FileService {
+    /// Receives a file; when this returns it is durable and visible at every node.
+    ///
+    /// Memory is bounded: each piece of the body is written before the next one is asked for. Nothing is visible,
+    /// and what stood at the path stays, when this throws before the decision; an error that says
+    /// ``FileServiceError/notServing(reason:retryAfterSeconds:)`` may mean that the file becomes visible a little later.
+    ///
+    /// - Parameter expectedLength: the length that the client announced, in bytes; the body must have it.
+    package func put<Body: AsyncSequence & Sendable>(
+        _ path: HomePath, by caller: Caller, options: PutOptions, expectedLength: Int64?, body: Body
+    ) async throws -> PutReceipt where Body.Element == ByteBuffer {
+        let right = try self.rightToChange()
+        guard !path.isHome else { throw FileServiceError.isHome }
+        try self.uploads.enter()
+        defer { self.uploads.leave() }
+        let operation = self.operation(by: caller, right)
+        let transfer = self.log.begin(
+            TransferRecord(
+                id: operation.id, kind: .upload, status: .running, account: caller.account.name, path: path,
+                size: 0,
+                digest: nil, origin: operation.origin, incarnation: right.incarnation, endedAt: nil))
+        do {
+            let found = try await self.place(path, in: caller.account.name, options: options)
+            let staged = try await onMount(path) { () async throws(VaultError) in
+                try await self.vault.stage(operation.id, for: right.incarnation)
+            }
+            let sealed = try await self.receive(
+                body, into: staged, path: path, options: options, expectedLength: expectedLength,
+                transfer: transfer,
+                right: right)
+            let answer: Result<PutReceipt, FileServiceError>
+            do {
+                answer = try await self.shelter.perform {
+                    await self.commit(
+                        sealed, path, operation, options: options, created: found == nil, right, transfer)
+                }
+            } catch {
+                await self.discard(sealed.staged.name)
+                throw error
+            }
+            return try answer.get()
+        } catch {
+            let said = error as? FileServiceError ?? .failed("\(error)")
+            await transfer.ended(failure: said.reason)
+            throw said
+        }
+    }
+
+    /// Looks whether the upload can end well, before its bytes are received.
+    private func place(
+        _ path: HomePath, in account: AccountName, options: PutOptions
+    ) async throws(FileServiceError) -> FileStatus? {
+        let found = try await onMount(path) { () async throws(VaultError) in
+            try await self.vault.status(of: path, in: account)
+        }
+        if let objection = PreconditionRules.objection(to: path, found: found, options: options) {
+            throw objection
+        }
+        if found == nil { try await self.checkParent(of: path, in: account, making: options.makesParents) }
+        return found
+    }
+
+    /// Makes sure that the folder above the path is there.
+    func checkParent(
+        of path: HomePath, in account: AccountName, making: Bool
+    ) async throws(FileServiceError) {
+        guard let parent = path.parent else { throw .isHome }
+        if making && !parent.isHome {
+            return try await onMount(parent) { () async throws(VaultError) in
+                try await self.vault.makeFolders(parent, in: account)
+            }
+        }
+        let found = try await onMount(parent) { () async throws(VaultError) in
+            try await self.vault.status(of: parent, in: account)
+        }
+        if let objection = PreconditionRules.objection(toParent: parent, found: found) { throw objection }
+    }
+
+    private func receive<Body: AsyncSequence & Sendable>(
+        _ body: Body, into staged: any StagedFile, path: HomePath, options: PutOptions,
+        expectedLength: Int64?,
+        transfer: OpenTransfer, right: NodeRight
+    ) async throws -> SealedFile where Body.Element == ByteBuffer {
+        do {
+            var received: Int64 = 0
+            var patience = StreamPatience(
+                incarnation: right.incarnation, longest: self.limits.isolationPatience)
+            do {
+                for try await piece in body {
+                    received += Int64(piece.readableBytes)
+                    if let objection = BodyRules.objection(received: received, expected: expectedLength)
+                        ?? patience.objection(self.standing.standing(), at: .now)
+                    {
+                        throw objection
+                    }
+                    _ = try await onMount(path) { () async throws(VaultError) in
+                        try await staged.append(piece)
+                    }
+                    transfer.add(Int64(piece.readableBytes))
+                }
+            } catch let error as FileServiceError {
+                throw error
+            } catch {
+                throw FileServiceError.clientGone("\(error)")
+            }
+            if let objection = BodyRules.objection(atEnd: received, expected: expectedLength) {
+                throw objection
+            }
+            let sealed = try await onMount(path) { () async throws(VaultError) in try await staged.seal() }
+            if let objection = BodyRules.objection(digest: sealed.digest, expected: options.expectedDigest) {
+                throw objection
+            }
+            return sealed
+        } catch {
+            // In the shelter: a cancelled task could not remove it.
+            do { try await self.shelter.perform { await staged.discard() } } catch { await staged.discard() }
+            throw error
+        }
+    }
+
+    private func commit(
+        _ sealed: SealedFile, _ path: HomePath, _ operation: Operation, options: PutOptions, created: Bool,
+        _ right: NodeRight, _ transfer: OpenTransfer
+    ) async -> Result<PutReceipt, FileServiceError> {
+        do throws(ChangeFailure) {
+            let carried = try await self.decide(sealed, path, operation, options: options, right)
+            transfer.left()
+            if let failure = carried.failure { return .failure(Self.error(for: failure, at: path, options)) }
+            let tag = await self.entityTag(of: sealed.staged.identity, at: path, in: operation.accountName)
+            return .success(
+                PutReceipt(
+                    transfer: operation.id, path: path, size: sealed.size, digest: sealed.digest,
+                    entityTag: tag,
+                    created: created))
+        } catch {
+            if error.isNamed {
+                // Whoever settles the name's row writes the log.
+                transfer.left()
+            } else {
+                await self.discard(sealed.staged.name)
+            }
+            return .failure(error.error)
+        }
+    }
+
+    private func decide(
+        _ sealed: SealedFile, _ path: HomePath, _ operation: Operation, options: PutOptions,
+        _ right: NodeRight
+    ) async throws(ChangeFailure) -> CarriedOut {
+        guard options.isConditional else {
+            return try await self.changer.publish(
+                Publication(
+                    operation: operation, path: path, staged: sealed.staged, digest: sealed.digest,
+                    replaces: true),
+                by: right)
+        }
+        return try await self.changer.change([path], for: operation, by: right) {
+            () async throws(FileServiceError) in
+            let found = try await onMount(path) { () async throws(VaultError) in
+                try await self.vault.status(of: path, in: operation.accountName)
+            }
+            if let objection = PreconditionRules.objection(to: path, found: found, options: options) {
+                throw objection
+            }
+            return .publish(
+                path: path, staged: sealed.staged, digest: sealed.digest, replaces: options.replaces)
+        }
+    }
+
+    private static func error(
+        for failure: RollForwardPlan.Failure, at path: HomePath, _ options: PutOptions
+    ) -> FileServiceError {
+        switch failure {
+        case .blocked(by: .folder): .isFolder(path)
+        case .blocked(by: .link): .forbiddenLink(path)
+        case .blocked(by: .file) where !options.replaces: .changed(entityTag: nil)
+        case .blocked, .targetTaken: .exists(path)
+        case .gone: .notFound(path)
+        case .lost: .notServing(reason: failure.reason, retryAfterSeconds: 1)
+        }
+    }
+
+    /// As a download shows it from now on.
+    ///
+    /// Where somebody has replaced the file already, a tag that fits nothing.
+    private func entityTag(of identity: FileIdentity, at path: HomePath, in account: AccountName) async
+        -> String
+    {
+        let shown = try? await self.vault.status(of: path, in: account)
+        if let shown, shown.identity == identity { return shown.entityTag }
+        return FileStatus(kind: .file, identity: identity, changed: 0, modified: identity.modified).entityTag
+    }
+
+    /// Removes what is staged and named by no row; what cannot be removed now goes when this node has departed.
+    func discard(_ staged: StagedName) async {
+        do throws(VaultError) { try await self.vault.discard(staged) } catch {
+            self.logger.warning(
+                "something staged could not be removed",
+                metadata: ["staged": "\(staged)", "reason": "\(error.description)"])
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import ClusterPorts
+import Synchronization
+
+import struct Foundation.Date
+
+/// One transfer while it runs; ends once, by ``ended(size:failure:)`` or ``left()``.
+final class OpenTransfer: Sendable {
+    let began: ContinuousClock.Instant
+    private let record: TransferRecord
+    private let log: TransferLog
+    private let moved = Mutex<Int64>(0)
+    private let over = Mutex(false)
+
+    init(_ record: TransferRecord, log: TransferLog, began: ContinuousClock.Instant) {
+        self.record = record
+        self.log = log
+        self.began = began
+    }
+
+    func add(_ bytes: Int64) { self.moved.withLock { $0 += bytes } }
+
+    /// As the transfer log lists it while it runs.
+    var running: TransferRecord {
+        var record = self.record
+        record.size = self.moved.withLock { $0 }
+        return record
+    }
+
+    /// Writes the end to the log.
+    ///
+    /// - Parameters:
+    ///   - size: bytes in all; nil takes those counted.
+    ///   - failure: why it failed; nil when it did not.
+    func ended(size: Int64? = nil, failure: String?) async {
+        guard self.close() else { return }
+        var record = self.running
+        if let size { record.size = size }
+        record.status = failure == nil ? .completed : .failed
+        record.reason = failure
+        record.endedAt = Date()
+        await self.log.record(record)
+    }
+
+    /// It is no longer listed as running by this node: a decision writes its end.
+    func left() { _ = self.close() }
+
+    private func close() -> Bool {
+        let first = self.over.withLock { over in
+            defer { over = true }
+            return !over
+        }
+        if first { self.log.closed(self) }
+        return first
+    }
+
+    var id: ObjectIdentifier { ObjectIdentifier(self) }
+}

@@ -1,0 +1,189 @@
+import ClusterModel
+package import ClusterPorts
+package import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// Writes the transfer log behind the answers: decisions are durable before, so this may lag a little.
+///
+/// Batches what comes while a statement is in flight; one is in flight, and none waits for a timer. When the queue
+/// is full, whoever adds to it waits. Transfers that run for a second are listed while they run, all in one
+/// statement a second. When the node stops, ``run()`` writes what is left, within ``FileLimits/logDrain``; what it
+/// cannot write of decided changes is written by whoever clears the node's departure.
+package final class TransferLog: Service {
+    private typealias Waiter = CheckedContinuation<Void, Never>
+
+    private struct State {
+        var queue: TransferLogQueue
+        var open: [ObjectIdentifier: OpenTransfer] = [:]
+        var waiting: [Waiter] = []
+        /// Set when the node stops.
+        var deadline: ContinuousClock.Instant?
+        var stopped = false
+    }
+
+    private let names: any NameStore
+    private let transfers: any TransferStore
+    private let standing: any NodeStanding
+    private let limits: FileLimits
+    private let logger: Logger
+    private let state: Mutex<State>
+    private let arrived: AsyncStream<Void>
+    private let arrival: AsyncStream<Void>.Continuation
+    private static let pause: Duration = .milliseconds(100)
+
+    package init(
+        names: any NameStore, transfers: any TransferStore, standing: any NodeStanding, limits: FileLimits,
+        logger: Logger
+    ) {
+        self.names = names
+        self.transfers = transfers
+        self.standing = standing
+        self.limits = limits
+        self.logger = logger
+        self.state = Mutex(State(queue: TransferLogQueue(batch: limits.logBatch, limit: limits.logQueue)))
+        (self.arrived, self.arrival) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Removes a decided change's rows and logs it, soon.
+    ///
+    /// Waits while the queue is full.
+    package func finish(_ operation: FinishedOperation) async {
+        await self.add { $0.add(operation) }
+    }
+
+    /// Logs a transfer that no decision goes with, soon.
+    ///
+    /// Waits while the queue is full.
+    package func record(_ record: TransferRecord) async {
+        await self.add { $0.add(record) }
+    }
+
+    /// What is not written yet.
+    package var backlog: Int { self.state.withLock { $0.queue.count } }
+
+    func begin(_ record: TransferRecord) -> OpenTransfer {
+        let transfer = OpenTransfer(record, log: self, began: .now)
+        self.state.withLock { $0.open[transfer.id] = transfer }
+        return transfer
+    }
+
+    func closed(_ transfer: OpenTransfer) {
+        _ = self.state.withLock { $0.open.removeValue(forKey: transfer.id) }
+    }
+
+    private func add(_ entry: @Sendable (inout TransferLogQueue) -> Void) async {
+        while true {
+            let added = self.state.withLock { state in
+                guard !state.queue.isFull || state.stopped else { return false }
+                if !state.stopped { entry(&state.queue) }
+                return true
+            }
+            if added {
+                self.arrival.yield()
+                return
+            }
+            await withCheckedContinuation { continuation in
+                let again = self.state.withLock { state in
+                    guard state.queue.isFull, !state.stopped else { return true }
+                    state.waiting.append(continuation)
+                    return false
+                }
+                if again { continuation.resume() }
+            }
+        }
+    }
+
+    // MARK: - Writing
+
+    package func run() async throws {
+        await withTaskGroup { group in
+            group.addTask { await cancelWhenGracefulShutdown { await self.listRunning() } }
+            group.addTask { await self.write() }
+        }
+    }
+
+    private func write() async {
+        await withTaskCancellationOrGracefulShutdownHandler {
+            for await _ in self.arrived { await self.writeAll() }
+        } onCancelOrGracefulShutdown: {
+            self.state.withLock { $0.deadline = .now + self.limits.logDrain }
+            self.arrival.finish()
+        }
+        await self.writeAll()
+        let (left, waiting) = self.state.withLock { state in
+            state.stopped = true
+            defer { state.waiting = [] }
+            return (state.queue.count, state.waiting)
+        }
+        for continuation in waiting { continuation.resume() }
+        if left > 0 {
+            self.logger.error("records of transfers were left unwritten", metadata: ["count": "\(left)"])
+        }
+    }
+
+    /// Ends when the queue is empty or, once the node stops, at the deadline.
+    private func writeAll() async {
+        while let batch = self.nextBatch() {
+            let outcome = await self.write(batch)
+            let (next, waiting) = self.state.withLock { state -> (TransferLogQueue.OnWritten, [Waiter]) in
+                let next = state.queue.wrote(batch, outcome)
+                guard !state.queue.isFull else { return (next, []) }
+                defer { state.waiting = [] }
+                return (next, state.waiting)
+            }
+            for continuation in waiting { continuation.resume() }
+            switch next {
+            case .goOn: break
+            case .pause:
+                do { try await Task.sleep(for: Self.pause) } catch { return }
+            case .lost(let batch):
+                self.logger.error(
+                    "the database refused a record of a transfer", metadata: ["record": "\(batch)"])
+            }
+        }
+    }
+
+    private func nextBatch() -> TransferLogQueue.Batch? {
+        self.state.withLock { state in
+            if let deadline = state.deadline, ContinuousClock.now >= deadline { return nil }
+            return state.queue.next()
+        }
+    }
+
+    private func write(_ batch: TransferLogQueue.Batch) async -> TransferLogQueue.Outcome {
+        do throws(StoreError) {
+            switch batch {
+            case .finish(let operations):
+                _ = try await self.names.finish(operations)
+            case .record(let records):
+                guard let right = self.standing.standing().right else { return .notNow }
+                try await self.transfers.record(records, by: right)
+            }
+            return .written
+        } catch {
+            self.logger.warning("the transfer log waits", metadata: ["reason": "\(error.description)"])
+            switch error {
+            // Both statements leave alone what is there already.
+            case .notRun, .mayHaveRun: return .notNow
+            case .refused, .corrupt: return .refused
+            }
+        }
+    }
+
+    private func listRunning() async {
+        while !Task.isCancelled {
+            do { try await Task.sleep(for: .seconds(1)) } catch { return }
+            guard let right = self.standing.standing().right else { continue }
+            let before = ContinuousClock.now - self.limits.listedAfter
+            let open = self.state.withLock { Array($0.open.values) }
+            let running = open.filter { $0.began <= before }.map(\.running)
+                .filter { $0.incarnation == right.incarnation }
+            guard !running.isEmpty else { continue }
+            do throws(StoreError) { try await self.transfers.record(running, by: right) } catch {
+                self.logger.debug(
+                    "running transfers are not listed now", metadata: ["reason": "\(error.description)"])
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import ClusterModel
+import ClusterPorts
+import Logging
+
+/// Clears what one dead incarnation left: names, staging, running transfers.
+///
+/// Each step can be done again, and by two nodes at once.
+struct Clearance: Sendable {
+    let vault: any FileVault
+    let names: any NameStore
+    let transfers: any TransferStore
+    let rollForward: RollForward
+    let logger: Logger
+
+    static let page = 1_000
+
+    /// Something could not be cleared yet; the next round goes on.
+    struct Unfinished: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    /// The order matters: decisions first, while the dead one's folder marks still hold; then its reservations,
+    /// which nobody can decide any more; then its staging, of which no row names anything by then.
+    func clear(_ departed: Incarnation) async throws {
+        try await self.rollForwardAll(of: departed)
+        let abandoned = try await self.names.abandonAll(of: departed)
+        // A page full of reservations may have hidden some.
+        try await self.rollForwardAll(of: departed)
+        let discarded = try await self.clearStaging(of: departed)
+        let ended = try await self.transfers.endRunning(of: departed, reason: "the node died")
+        self.logger.info(
+            "cleared what a departed node left",
+            metadata: [
+                "incarnation": "\(departed)", "abandoned": "\(abandoned)", "discarded": "\(discarded)",
+                "ended": "\(ended)",
+            ])
+    }
+
+    private func rollForwardAll(of departed: Incarnation) async throws {
+        while true {
+            let rows = try await self.names.unfinished(of: departed, limit: Self.page)
+            var finished: [FinishedOperation] = []
+            var last: (any Error)?
+            var seen: Set<Operation> = []
+            for row in rows {
+                guard let change = row.change, seen.insert(row.operation).inserted else { continue }
+                do {
+                    finished.append(
+                        try await self.rollForward.carry(row.operation, change, by: departed).finished)
+                } catch {
+                    last = error
+                }
+            }
+            for start in stride(from: 0, to: finished.count, by: 100) {
+                _ = try await self.names.finish(Array(finished[start..<min(start + 100, finished.count)]))
+            }
+            if let last { throw last }
+            if finished.isEmpty { return }
+        }
+    }
+
+    /// Empties and removes the folder of one that is dead for good.
+    ///
+    /// Answers how many went.
+    func clearStaging(of dead: Incarnation) async throws -> Int {
+        var discarded = 0
+        while true {
+            let count = try await self.discardUseless(try await self.vault.staged(of: dead), of: dead)
+            discarded += count
+            if count == 0 { break }
+        }
+        if try await !self.vault.removeStaging(of: dead) {
+            throw Unfinished(description: "something is still staged for incarnation \(dead)")
+        }
+        return discarded
+    }
+
+    /// Unlinks what was listed and what no row, read after the listing, names.
+    ///
+    /// Answers how many went.
+    func discardUseless(_ listed: [StagedName], of incarnation: Incarnation) async throws -> Int {
+        guard !listed.isEmpty else { return 0 }
+        let rows = try await self.names.unfinished(of: incarnation, limit: Self.page)
+        guard rows.count < Self.page else {
+            throw Unfinished(description: "incarnation \(incarnation) has too many unfinished names")
+        }
+        let useless = StagingTriage.useless(listed, named: rows)
+        for name in useless { try await self.vault.discard(name) }
+        return useless.count
+    }
+}

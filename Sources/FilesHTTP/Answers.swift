@@ -1,0 +1,74 @@
+import ClusterModel
+import ClusterPorts
+package import FileService
+import Foundation
+import HTTPDoor
+import HTTPTypes
+import Hummingbird
+
+/// What a PUT answers.
+package struct UploadAnswer: Sendable, Equatable, Codable {
+    package var path: String
+    package var size: Int64
+    package var sha256: String
+    package var transferId: String
+    package var etag: String
+
+    package init(_ receipt: PutReceipt) {
+        self.path = receipt.path.description
+        self.size = receipt.size
+        self.sha256 = receipt.digest.description
+        self.transferId = receipt.transfer.text
+        self.etag = receipt.entityTag
+    }
+}
+
+/// What MKCOL and MOVE answer.
+package struct OperationAnswer: Sendable, Equatable, Codable {
+    package var path: String
+    package var transferId: String
+
+    package init(_ receipt: OperationReceipt) {
+        self.path = receipt.path.description
+        self.transferId = receipt.transfer.text
+    }
+}
+
+extension UUID {
+    /// In lowercase, as everywhere outside.
+    var text: String { self.uuidString.lowercased() }
+}
+
+/// The header fields of a file's answer.
+enum FileAnswer {
+    static func headers(_ status: FileStatus, path: HomePath) -> HTTPFields {
+        var headers: HTTPFields = [
+            .acceptRanges: "bytes", .eTag: status.entityTag, .contentType: Self.mediaType(path.name ?? []),
+            // Files come from anybody: a browser shall neither guess what they are nor run what is in them.
+            .xContentTypeOptions: "nosniff", .contentSecurityPolicy: "sandbox",
+            .cacheControl: "no-cache",
+            .contentDisposition: Self.disposition(path.name ?? []),
+        ]
+        headers[.lastModified] = HTTPDate.text(seconds: status.modified / 1_000_000_000)
+        return headers
+    }
+
+    /// A 304 says only what a cache may have to renew (RFC 9110, 15.4.5).
+    static func notModified(_ headers: HTTPFields) -> HTTPFields {
+        [.eTag: headers[.eTag] ?? "", .cacheControl: headers[.cacheControl] ?? "no-cache"]
+    }
+
+    static func mediaType(_ name: [UInt8]) -> String {
+        let words = String(decoding: name, as: UTF8.self).split(
+            separator: ".", omittingEmptySubsequences: false)
+        guard words.count > 1, let suffix = words.last,
+            let type = MediaType.getMediaType(forExtension: suffix.lowercased())
+        else { return "application/octet-stream" }
+        return type.description
+    }
+
+    /// The name for people who save the file (RFC 6266), whatever its bytes are.
+    static func disposition(_ name: [UInt8]) -> String {
+        "attachment; filename*=UTF-8''\(PercentCoding.encode(name))"
+    }
+}

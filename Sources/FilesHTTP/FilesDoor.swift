@@ -1,0 +1,47 @@
+package import ClusterPorts
+package import FileService
+package import HTTPDoor
+package import Logging
+package import ServiceLifecycle
+
+/// The front door for clients: `/files/…` and `/health/…`.
+package enum FilesDoor {
+    /// What the door needs of the node.
+    package struct Dependencies: Sendable {
+        package var files: FileService
+        package var gatekeeper: Gatekeeper
+        package var standing: any NodeStanding
+        package var gauge: RequestGauge
+        /// Addresses of proxies whose `X-Forwarded-For` is believed; `*` believes every peer's.
+        package var trustedProxies: Set<String>
+
+        package init(
+            files: FileService, gatekeeper: Gatekeeper, standing: any NodeStanding, gauge: RequestGauge,
+            trustedProxies: Set<String> = []
+        ) {
+            self.files = files
+            self.gatekeeper = gatekeeper
+            self.standing = standing
+            self.gauge = gauge
+            self.trustedProxies = trustedProxies
+        }
+    }
+
+    /// A service that listens until it is told to stop.
+    ///
+    /// - Parameter onBound: Gets the port that is really listened on.
+    package static func server(
+        _ needs: Dependencies, address: DoorAddress, limits: ConnectionLimits, logger: Logger,
+        onBound: @escaping @Sendable (Int) async -> Void
+    ) -> any Service {
+        let dropped = DroppedDownloads()
+        let responder = FilesResponder(
+            files: needs.files, gatekeeper: needs.gatekeeper, gauge: needs.gauge,
+            trustedProxies: needs.trustedProxies,
+            dropped: dropped)
+        return DoorServer(
+            responder: Door(responder, standing: needs.standing, gauge: needs.gauge), address: address,
+            limits: limits,
+            services: [dropped], logger: logger, onBound: onBound)
+    }
+}

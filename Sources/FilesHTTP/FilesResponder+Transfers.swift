@@ -1,0 +1,103 @@
+import ClusterModel
+import ClusterPorts
+import FileService
+import HTTPDoor
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import NIOCore
+
+/// Uploads, downloads and listings.
+extension FilesResponder {
+    func receive(
+        _ upload: FileRequest.Upload, _ body: RequestBody, by caller: Caller, channel: any Channel
+    ) async throws -> Response {
+        let receipt = try await self.files.put(
+            upload.path, by: caller, options: upload.options, expectedLength: upload.length,
+            body: UploadBody(body: body, length: upload.length, waiting: upload.waits ? channel : nil))
+        return JSONText.response(
+            receipt.created ? .created : .ok, UploadAnswer(receipt),
+            headers: [
+                .eTag: receipt.entityTag, FileHeaders.reprDigest: FileHeaders.reprDigest(receipt.digest),
+            ])
+    }
+
+    func read(
+        _ path: HomePath, _ conditions: ReadConditions, _ listing: FileRequest.Listing, by caller: Caller,
+        isHead: Bool
+    ) async throws -> Response {
+        if listing.isCertain { return try await self.list(path, listing, by: caller) }
+        do {
+            // What is refused or not modified is found out before the file is opened: only what is sent is
+            // logged.
+            if isHead || conditions != ReadConditions() {
+                let answer = try await self.show(path, conditions, by: caller)
+                if isHead || answer.status == .notModified { return answer }
+            }
+            return try await self.send(path, conditions, by: caller)
+        } catch FileServiceError.isFolder {
+            return try await self.list(path, listing, by: caller)
+        }
+    }
+
+    private func list(
+        _ path: HomePath, _ listing: FileRequest.Listing, by caller: Caller
+    ) async throws -> Response {
+        let entries = try await self.files.list(path, by: caller, after: listing.after, limit: listing.limit)
+        return JSONText.response(.ok, FolderListing(path: path, entries: entries, limit: listing.limit))
+    }
+
+    /// The answer without the file's bytes.
+    private func show(_ path: HomePath, _ conditions: ReadConditions, by caller: Caller) async throws
+        -> Response
+    {
+        let status = try await self.files.status(of: path, by: caller)
+        switch status.kind {
+        case .folder: throw FileServiceError.isFolder(path)
+        case .link: throw FileServiceError.forbiddenLink(path)
+        case .other: throw FileServiceError.notFound(path)
+        case .file: break
+        }
+        var headers = FileAnswer.headers(status, path: path)
+        switch try conditions.outcome(tag: status.entityTag, size: status.size) {
+        case .notModified: return Response(status: .notModified, headers: FileAnswer.notModified(headers))
+        case .whole, .part:
+            headers[.contentLength] = "\(status.size)"
+            return Response(status: .ok, headers: headers)
+        }
+    }
+
+    private func send(_ path: HomePath, _ conditions: ReadConditions, by caller: Caller) async throws
+        -> Response
+    {
+        let download = SentDownload(try await self.files.open(path, by: caller), dropped: self.dropped)
+        let status = download.status
+        var headers = FileAnswer.headers(status, path: path)
+        do {
+            switch try conditions.outcome(tag: status.entityTag, size: status.size) {
+            case .notModified:
+                await download.end(sent: 0, failure: nil)
+                return Response(status: .notModified, headers: FileAnswer.notModified(headers))
+            case .whole:
+                return Response(
+                    status: .ok, headers: headers, body: self.body(of: download, 0..<status.size))
+            case .part(let bytes):
+                headers[.contentRange] = "bytes \(bytes.lowerBound)-\(bytes.upperBound - 1)/\(status.size)"
+                return Response(
+                    status: .partialContent, headers: headers, body: self.body(of: download, bytes))
+            }
+        } catch {
+            await download.end(sent: 0, failure: error.detail)
+            throw error
+        }
+    }
+
+    private func body(of download: SentDownload, _ bytes: Range<Int64>) -> ResponseBody {
+        let gauge = self.gauge
+        return ResponseBody(contentLength: bytes.count) { writer in
+            gauge.begin()
+            defer { gauge.end() }
+            try await download.send(bytes, to: &writer)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import ClusterModel
+import ClusterPorts
+import FileService
+import HTTPDoor
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import NIOCore
+
+/// Answers `/files/…`: finds out who asks, then hands over to the file service.
+struct FilesResponder: DoorService {
+    let files: FileService
+    let gatekeeper: Gatekeeper
+    let gauge: RequestGauge
+    let trustedProxies: Set<String>
+    let dropped: DroppedDownloads
+
+    func answer(
+        _ request: Request, to target: RequestTarget, context: DoorContext
+    ) async throws -> Response {
+        if request.method == .options && request.head.path == "*" { return Self.options }
+        guard target.components.first.map({ $0.elementsEqual("files".utf8) }) == true else {
+            throw Problem.noRoute(request.head.path ?? "")
+        }
+        let asked = try FileRequest(
+            method: request.method, target: target, headers: request.headers,
+            authority: request.head.authority)
+        if asked == .options { return Self.options }
+        let caller = Caller(
+            account: try await self.account(request.headers),
+            client: ForwardedClient.address(
+                peer: context.peer, forwardedFor: request.headers[FileHeaders.forwardedFor],
+                trusted: self.trustedProxies),
+            protocol: "http")
+        return try await self.perform(asked, request, by: caller, context: context)
+    }
+
+    private static let options = Response(
+        status: .noContent, headers: [.allow: FileRequest.allowed, .acceptRanges: "bytes"])
+
+    private func account(_ headers: HTTPFields) async throws(Problem) -> Account {
+        do throws(AccessError) {
+            switch Credentials(authorization: headers[.authorization]) {
+            case .password(let name, let password):
+                return try await self.gatekeeper.account(name: name, password: password)
+            case .key(let key): return try await self.gatekeeper.account(key: key)
+            case nil: throw AccessError.denied
+            }
+        } catch { throw FileProblems.problem(error) }
+    }
+
+    private func perform(
+        _ asked: FileRequest, _ request: Request, by caller: Caller, context: DoorContext
+    ) async throws -> Response {
+        switch asked {
+        case .options: return Self.options
+        case .read(let path, let conditions, let listing):
+            return try await self.doing(.reading) {
+                try await self.read(path, conditions, listing, by: caller, isHead: request.method == .head)
+            }
+        case .upload(let upload):
+            return try await self.doing(.uploading) {
+                try await self.receive(upload, request.body, by: caller, channel: context.channel)
+            }
+        case .remove(let path, let recursive, let ifMatch):
+            return try await self.doing(.removing) {
+                let receipt = try await self.files.remove(
+                    path, by: caller, recursive: recursive, ifMatch: ifMatch)
+                return Response(status: .noContent, headers: [FileHeaders.transfer: receipt.transfer.text])
+            }
+        case .makeFolder(let path, let parents):
+            return try await self.doing(.makingFolder) {
+                let receipt = try await self.files.makeFolder(path, by: caller, parents: parents)
+                return JSONText.response(.created, OperationAnswer(receipt))
+            }
+        case .move(let path, let target):
+            return try await self.doing(.moving) {
+                let receipt = try await self.files.move(path, to: target, by: caller)
+                return JSONText.response(.created, OperationAnswer(receipt))
+            }
+        }
+    }
+
+    private func doing(
+        _ doing: FileProblems.Doing, _ work: () async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await work()
+        } catch let error as FileServiceError {
+            throw FileProblems.problem(error, while: doing)
+        }
+    }
+}

@@ -1,0 +1,28 @@
+/// The ports of a local cluster, all counted from one base, so that a slot keeps its own for ever.
+package struct LocalPorts: Sendable, Equatable, Codable {
+    package var base: Int
+
+    package init(base: Int) { self.base = base }
+
+    /// Where clients reach the files of any worker.
+    package var files: Int { self.base }
+    /// Where operators reach any worker.
+    package var admin: Int { self.base + 1 }
+    package var redis: Int { self.base + 50 }
+    package func files(ofWorker number: Int) -> Int { self.base + 100 + number }
+    package func admin(ofWorker number: Int) -> Int { self.base + 200 + number }
+
+    package var all: [Int] {
+        let workers = 1...LocalClusterOptions.workersMax
+        return [self.files, self.admin, self.redis]
+            + workers.flatMap { [self.files(ofWorker: $0), self.admin(ofWorker: $0)] }
+    }
+
+    /// The first base from the wanted one on, in steps of ten, all of whose ports are free; nil after 100
+    /// tries.
+    package static func choose(from wanted: Int, isFree: (Int) -> Bool) -> LocalPorts? {
+        (0..<100).lazy.map { LocalPorts(base: wanted + 10 * $0) }
+            .prefix { $0.admin(ofWorker: LocalClusterOptions.workersMax) <= 65_535 }
+            .first { $0.all.allSatisfy(isFree) }
+    }
+}

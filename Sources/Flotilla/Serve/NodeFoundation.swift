@@ -1,0 +1,58 @@
+import EmbeddedPostgres
+import Logging
+import PostgresDriver
+import PostgresStore
+import ReadinessLoop
+import ServiceLifecycle
+
+/// What a node stands on: its database (when that is private), the connections to it, and then the node itself.
+///
+/// Services start in this order and stop in the reverse one, so that a node says good-bye while its database answers.
+struct NodeFoundation {
+    let settings: Settings
+    let logger: Logger
+
+    func run() async throws {
+        let loop = try ReadinessLoop(label: "drivers")
+        var services: [any Service] = []
+        let address: String
+        var embedded: EmbeddedPostgres?
+        switch self.settings.database {
+        case .external(let url): address = url
+        case .embedded:
+            let postgres = try EmbeddedPostgres(
+                configuration: EmbeddedPostgresConfiguration(data: self.settings.data), logger: self.logger)
+            services.append(postgres)
+            address = postgres.connectionString
+            embedded = postgres
+        }
+        let store = PostgresStoreConfiguration(
+            connectionString: address, node: self.settings.name?.description ?? "node",
+            connections: self.settings.databaseConnections)
+        let pool = try Self.pool(store, loop: loop, logger: self.logger)
+        services.append(pool)
+        services.append(
+            NodeService(
+                settings: self.settings, pool: pool, heartbeats: store.heartbeats, embedded: embedded, loop: loop,
+                logger: self.logger))
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: services.map { service in
+                    ServiceGroupConfiguration.ServiceConfiguration(
+                        service: service, successTerminationBehavior: .gracefullyShutdownGroup,
+                        failureTerminationBehavior: .gracefullyShutdownGroup)
+                },
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: self.logger))
+        try await group.run()
+    }
+
+    static func pool(
+        _ configuration: PostgresStoreConfiguration, loop: ReadinessLoop, logger: Logger
+    ) throws -> PostgresPool {
+        do {
+            return try PostgresPool(configuration.pool, loop: loop, logger: logger)
+        } catch {
+            throw SettingsError(faults: ["\(SettingKey.databaseURL): \(error)"])
+        }
+    }
+}

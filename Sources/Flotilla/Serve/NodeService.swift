@@ -1,0 +1,95 @@
+import ClusterModel
+import ClusterPorts
+import ClusterRuntime
+import EmbeddedPostgres
+import FileService
+import HTTPDoor
+import Logging
+import PostgresDriver
+import PostgresStore
+import ReadinessLoop
+import ServiceLifecycle
+import SharedMount
+
+/// Prepares the schema, then runs everything that makes the process a node.
+///
+/// Both doors listen before the node joins; until it has, they answer 503.
+struct NodeService: Service {
+    let settings: Settings
+    let pool: PostgresPool
+    let heartbeats: PostgresConfiguration
+    let embedded: EmbeddedPostgres?
+    let loop: ReadinessLoop
+    let logger: Logger
+
+    func run() async throws {
+        let store = PostgresStore(pool: self.pool)
+        let facts = try await self.prepare(store)
+        let vault = PosixVault(root: self.settings.mount, logger: self.logger)
+        let board = StandingBoard()
+        let gauge = RequestGauge(capacity: self.settings.capacity)
+        let cache = try SharedCache(self.settings, facts: facts, loop: self.loop, logger: self.logger)
+        let announcement = Announcement(settings: self.settings, logger: self.logger)
+        let log = TransferLog(
+            names: store, transfers: store, standing: board, limits: FileLimits(), logger: self.logger)
+        let files = FileService(
+            vault: vault, names: store, transfers: store, standing: board, log: log, limits: FileLimits(),
+            logger: self.logger)
+        let gatekeeper = Gatekeeper(
+            store: store, cache: cache?.view, standing: board, cacheKey: facts.cacheKey, logger: self.logger)
+        let desk = AccountDesk(store: store, vault: vault, standing: board)
+        let recovery = Recovery(
+            vault: vault, names: store, transfers: store, cluster: store, standing: board, logger: self.logger)
+        let doors = Doors(
+            settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
+            standing: board, cache: cache?.view, gauge: gauge, logger: self.logger)
+        let runtime = ClusterRuntime(
+            store: store, lines: PostgresHeartbeatLines(self.heartbeats), mount: vault, meter: gauge,
+            profile: self.profile, board: board, logger: self.logger)
+
+        var services: [any Service] = cache.map { [$0.client] } ?? []
+        services += doors.services(announcement)
+        services.append(Gated(runtime, until: announcement.listening))
+        services += [log, files, recovery]
+        services.append(announcement.service(desk: desk, standing: board))
+        try await Self.runAll(services, logger: self.logger)
+        await vault.shutDown()
+    }
+
+    private var profile: NodeProfile {
+        NodeProfile(
+            name: self.settings.name,
+            addresses: NodeAddresses(
+                host: self.settings.advertise, filesPort: self.settings.filesPort,
+                adminPort: self.settings.adminPort),
+            version: ProgramVersion.text, knownSchema: SchemaMigrator.newest, attributes: [:],
+            capacity: self.settings.capacity, connections: self.settings.databaseConnections + 2)
+    }
+
+    /// Waits for a private database, brings the schema up to date, and reads what every node must know.
+    private func prepare(_ store: PostgresStore) async throws -> ClusterFacts {
+        try await self.embedded?.waitUntilReady()
+        do {
+            try await SchemaMigrator(pool: self.pool, logger: self.logger).run()
+            if self.embedded != nil {
+                let buried = try await store.buryAll(reason: "the embedded database was started anew")
+                if buried > 0 { self.logger.info("buried members", metadata: ["members": "\(buried)"]) }
+            }
+            return try await store.facts()
+        } catch let error as StoreError {
+            throw RuntimeError.databaseUnreachable(error.description)
+        }
+    }
+
+    private static func runAll(_ services: [any Service], logger: Logger) async throws {
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: services.map { service in
+                    ServiceGroupConfiguration.ServiceConfiguration(
+                        service: service, successTerminationBehavior: .gracefullyShutdownGroup,
+                        failureTerminationBehavior: .gracefullyShutdownGroup)
+                },
+                logger: logger))
+        try await group.run()
+    }
+}

@@ -1,0 +1,98 @@
+package import ClusterModel
+package import ClusterPorts
+package import HTTPTypes
+package import Hummingbird
+import Logging
+
+/// What stands behind a door once its request is taken apart.
+package protocol DoorService: Sendable {
+    /// Refuses by throwing a ``Problem``.
+    func answer(_ request: Request, to target: RequestTarget, context: DoorContext) async throws -> Response
+}
+
+/// Answers health, turns errors into problem documents, names request and node in each answer, counts
+/// requests.
+package struct Door<Inside: DoorService>: HTTPResponder {
+    let inside: Inside
+    let standing: any NodeStanding
+    let gauge: RequestGauge
+
+    package init(_ inside: Inside, standing: any NodeStanding, gauge: RequestGauge) {
+        self.inside = inside
+        self.standing = standing
+        self.gauge = gauge
+    }
+
+    package func respond(to request: Request, context: DoorContext) async throws -> Response {
+        self.gauge.begin()
+        defer { self.gauge.end() }
+        var response = await self.answer(request, context: context)
+        response.headers[DoorHeader.requestID] = context.id
+        if let node = self.standing.standing().name { response.headers[DoorHeader.node] = node.description }
+        context.logger.debug(
+            "request answered",
+            metadata: [
+                "http.method": "\(request.method)", "http.target": "\(request.head.path ?? "")",
+                "http.status": "\(response.status.code)",
+            ])
+        return request.method == .head ? response.createHeadResponse() : response
+    }
+
+    private func answer(_ request: Request, context: DoorContext) async -> Response {
+        do {
+            let target = try RequestTarget(request.head.path ?? "")
+            guard let question = Health.question(target) else {
+                return try await self.inside.answer(request, to: target, context: context)
+            }
+            guard request.method == .get || request.method == .head else {
+                throw Problem.methodNotAllowed(request.method, allowed: "GET, HEAD")
+            }
+            return Health.response(question, standing: self.standing)
+        } catch let problem as Problem {
+            return problem.response
+        } catch {
+            context.logger.error("request failed", metadata: ["error": "\(error)"])
+            return Problem(
+                .internalServerError, .failed, "the node's log has more under request \(context.id)"
+            ).response
+        }
+    }
+}
+
+package enum DoorHeader {
+    /// Also in the node's log.
+    package static let requestID = Self.name("X-Request-Id")
+    /// The node that answered.
+    package static let node = Self.name("Flotilla-Node")
+
+    /// For names that are written down in the program, and so are known to be well formed.
+    package static func name(_ text: String) -> HTTPField.Name {
+        guard let name = HTTPField.Name(text) else {
+            preconditionFailure("“\(text)” is no header field's name")
+        }
+        return name
+    }
+}
+
+extension Problem {
+    package static func methodNotAllowed(_ method: HTTPRequest.Method, allowed: String) -> Problem {
+        Problem(.methodNotAllowed, .methodNotAllowed, "\(method) is not one of \(allowed)").with(
+            header: .allow, allowed)
+    }
+
+    package static func noRoute(_ path: String) -> Problem {
+        Problem(.notFound, .noRoute, "nothing is served at \(path)")
+    }
+}
+
+extension Standing {
+    /// The node's name, where it has one.
+    package var name: NodeName? {
+        switch self {
+        case .outside: nil
+        case .serving(let right, _), .draining(let right, _), .stale(let right), .isolated(let right),
+            .sick(let right, _):
+            right.name
+        }
+    }
+}

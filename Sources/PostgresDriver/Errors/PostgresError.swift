@@ -1,0 +1,83 @@
+/// Why a statement brought no rows, and, above all, whether it may have changed anything.
+///
+/// Retrying is the caller's decision; the case is what it rests on.
+package indirect enum PostgresError: Error, Sendable, Equatable {
+    /// The statement surely did not run: it never reached the server, or the server never got to it.
+    case didNotRun(NotRunReason)
+    /// The server ran it, refused it, and undid all of it.
+    case failed(PostgresServerError)
+    /// It was sent and no final answer came. Find out by reading, never by trying again blindly.
+    case mayHaveRun(LostAnswerReason)
+    /// It ran; its answer is not of the shape that the caller asked for. A mistake in the program.
+    case unreadable(String)
+
+    package enum NotRunReason: Sendable, Equatable {
+        /// No connection was there or could be made; what libpq or the server said.
+        case notConnected(String)
+        /// As many statements wait as may. Slow down.
+        case queueFull
+        /// The deadline passed while it waited for its turn; the last connection failure, if there was one.
+        case deadline(String?)
+        /// The task was cancelled before the statement was sent.
+        case cancelled
+        /// The pool or the connection was closed by its owner.
+        case closed
+        /// The request itself is not possible; the reason names what is wrong.
+        case invalid(String)
+    }
+
+    package enum LostAnswerReason: Sendable, Equatable {
+        /// The connection ended; what libpq or the server said.
+        case connectionLost(String)
+        case deadline
+        case cancelled
+    }
+
+    /// The SQLSTATE if the server surely refused the statement.
+    package var sqlState: SQLState? {
+        if case .failed(let error) = self { error.sqlState } else { nil }
+    }
+
+    /// Whether trying the same statement again cannot do its work twice.
+    package var surelyChangedNothing: Bool {
+        switch self {
+        case .didNotRun, .failed: true
+        case .mayHaveRun, .unreadable: false
+        }
+    }
+}
+
+extension PostgresError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .didNotRun(let reason): "the statement did not run: \(reason)"
+        case .failed(let error): error.description
+        case .mayHaveRun(let reason): "the statement may have run: \(reason)"
+        case .unreadable(let reason): "the answer cannot be read as asked: \(reason)"
+        }
+    }
+}
+
+extension PostgresError.NotRunReason: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .notConnected(let message): "no connection: \(message)"
+        case .queueFull: "too many statements are waiting"
+        case .deadline(nil): "its deadline passed while it waited"
+        case .deadline(let message?): "its deadline passed while there was no connection: \(message)"
+        case .cancelled: "its task was cancelled"
+        case .closed: "the connection or pool is closed"
+        case .invalid(let message): message
+        }
+    }
+}
+
+extension PostgresError.LostAnswerReason: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .connectionLost(let message): "the connection was lost: \(message)"
+        case .deadline: "no answer came before its deadline"
+        case .cancelled: "its task was cancelled after it was sent"
+        }
+    }
+}

@@ -1,0 +1,147 @@
+import CLibPQ
+import Glibc
+
+/// The only owner of a `PGconn`; finishes it when nobody holds it any more.
+///
+/// It may move between threads but is used by one at a time: by the thread that starts it, then by the loop
+/// or by the blocking connection that it belongs to.
+@safe
+final class ConnectionHandle: @unchecked Sendable {
+    private let connection: OpaquePointer
+    /// Called with each notice of the server, on the thread that reads.
+    var onNotice: ((String) -> Void)?
+
+    /// Begins to connect; resolves names in place, so it may block for as long as the resolver likes.
+    ///
+    /// - Returns: nil when the process has no memory left.
+    static func start(_ settings: [ConnectionSetting]) -> ConnectionHandle? {
+        let names = unsafe settings.map { unsafe strdup($0.name) } + [nil]
+        let values = unsafe settings.map { unsafe strdup($0.value) } + [nil]
+        defer {
+            for index in settings.indices {
+                unsafe free(names[index])
+                unsafe free(values[index])
+            }
+        }
+        let nameList = unsafe names.map { unsafe UnsafePointer($0) }
+        let valueList = unsafe values.map { unsafe UnsafePointer($0) }
+        guard let connection = unsafe PQconnectStartParams(nameList, valueList, 0) else { return nil }
+        return unsafe ConnectionHandle(connection)
+    }
+
+    private init(_ connection: OpaquePointer) {
+        unsafe self.connection = unsafe connection
+        unsafe PQsetNoticeProcessor(
+            connection,
+            { handle, message in
+                guard let handle = unsafe handle, let message = unsafe message else { return }
+                let owner = unsafe Unmanaged<ConnectionHandle>.fromOpaque(handle).takeUnretainedValue()
+                unsafe owner.onNotice?(String(cString: message).trimmed)
+            }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    deinit { unsafe PQfinish(self.connection) }
+
+    // MARK: State
+
+    var isBad: Bool { unsafe PQstatus(self.connection) == CONNECTION_BAD }
+    var socket: CInt { unsafe PQsocket(self.connection) }
+    var backendID: Int32 { unsafe PQbackendPID(self.connection) }
+    var errorMessage: String {
+        guard let text = unsafe PQerrorMessage(self.connection) else { return "" }
+        return unsafe String(cString: text).trimmed
+    }
+
+    func poll() -> PostgresPollingStatusType { unsafe PQconnectPoll(self.connection) }
+    func setNonblocking() -> Bool { unsafe PQsetnonblocking(self.connection, 1) == 0 }
+    func enterPipeline() -> Bool { unsafe PQenterPipelineMode(self.connection) == 1 }
+    func exitPipeline() -> Bool { unsafe PQexitPipelineMode(self.connection) == 1 }
+
+    // MARK: Receiving
+
+    func consumeInput() -> Bool { unsafe PQconsumeInput(self.connection) == 1 }
+    var isBusy: Bool { unsafe PQisBusy(self.connection) == 1 }
+    func nextResult() -> ResultHandle? {
+        guard let result = unsafe PQgetResult(self.connection) else { return nil }
+        return unsafe ResultHandle(result)
+    }
+
+    /// Throws away what was notified to nobody; without it libpq would keep it all.
+    func dropNotifications() {
+        while let notification = unsafe PQnotifies(self.connection) { unsafe PQfreemem(notification) }
+    }
+
+    // MARK: Sending
+
+    enum Flushed { case everything, partly, failed }
+
+    func flush() -> Flushed {
+        switch unsafe PQflush(self.connection) {
+        case 0: .everything
+        case 1: .partly
+        default: .failed
+        }
+    }
+
+    /// Several commands at once, in the simple protocol; not in pipeline mode.
+    func send(script: String) -> Bool { unsafe PQsendQuery(self.connection, script) == 1 }
+
+    func sendSync() -> Bool { unsafe PQpipelineSync(self.connection) == 1 }
+
+    func sendPrepare(name: String, _ statement: PostgresStatement) -> Bool {
+        let types = statement.parameters.entries.map { Oid($0.type.rawValue) }
+        return unsafe PQsendPrepare(self.connection, name, statement.sql, CInt(types.count), types) == 1
+    }
+
+    /// Executes what was prepared under the name, or parses the SQL anew where there is none.
+    func send(_ statement: PostgresStatement, preparedAs name: String?) -> Bool {
+        let parameters = statement.parameters
+        let count = parameters.count
+        return unsafe parameters.withPointers { values, lengths, formats in
+            if let name {
+                return unsafe PQsendQueryPrepared(
+                    self.connection, name, CInt(count), values, lengths, formats, 1) == 1
+            }
+            let types = parameters.entries.map { Oid($0.type.rawValue) }
+            return unsafe PQsendQueryParams(
+                self.connection, statement.sql, CInt(count), types, values, lengths, formats, 1) == 1
+        }
+    }
+}
+
+extension PostgresParameters {
+    /// Lends the three lists that libpq wants: values, lengths and formats (binary, all of them).
+    fileprivate func withPointers<Answer>(
+        _ body: (UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<CInt>?, UnsafePointer<CInt>?) -> Answer
+    ) -> Answer {
+        guard self.count > 0 else { return body(nil, nil, nil) }
+        return unsafe self.bytes.withUnsafeBytes { bytes in
+            // Libpq takes a nil pointer for NULL, so an empty value needs one that is not.
+            let start =
+                unsafe bytes.baseAddress?.assumingMemoryBound(to: CChar.self) ?? UnsafePointer(bitPattern: 1)
+            return unsafe withUnsafeTemporaryAllocation(
+                of: UnsafePointer<CChar>?.self, capacity: self.count
+            ) { values in
+                unsafe withUnsafeTemporaryAllocation(of: CInt.self, capacity: 2 * self.count) { numbers in
+                    var offset = 0
+                    for (index, entry) in self.entries.enumerated() {
+                        let value = unsafe entry.length < 0 ? nil : start.map { unsafe $0 + offset }
+                        unsafe values.initializeElement(at: index, to: value)
+                        unsafe numbers.initializeElement(at: index, to: max(entry.length, 0))
+                        unsafe numbers.initializeElement(at: self.count + index, to: 1)
+                        offset += Int(max(entry.length, 0))
+                    }
+                    let lengths = unsafe UnsafePointer(numbers.baseAddress)
+                    return unsafe body(values.baseAddress, lengths, lengths.map { unsafe $0 + self.count })
+                }
+            }
+        }
+    }
+}
+
+extension String {
+    /// Libpq ends its messages with a line break, and puts several into one.
+    var trimmed: String {
+        self.split(separator: "\n").map { $0.drop { $0 == "\t" || $0 == " " } }.joined(separator: "; ")
+    }
+}

@@ -1,0 +1,235 @@
+import CLibPQ
+import DequeModule
+import ReadinessLoop
+
+/// Who is told what becomes of a session's statements.
+protocol PipelineSessionOwner: AnyObject {
+    /// The server is done with the oldest statement of the session.
+    func answered(
+        _ pending: PendingStatement, with answer: PendingStatement.Answer, on session: PipelineSession)
+    /// The session has ended; what was in flight has been answered, the last of it just before.
+    func ended(_ session: PipelineSession, because reason: String)
+}
+
+/// One established connection in pipeline mode, with what was sent and not answered yet; loop's thread only.
+///
+/// Each statement has a sync of its own, so each is a transaction of its own, and an error touches no
+/// neighbour.
+final class PipelineSession: @unchecked Sendable {
+    enum Mode { case pipeline, script, ended }
+
+    let loop: ReadinessLoop
+    let handle: ConnectionHandle
+    let backendID: Int32
+    /// Whether a plan that became void may be made anew behind the caller's back; not within transactions.
+    let renewsPlans: Bool
+    weak var owner: (any PipelineSessionOwner)?
+
+    private(set) var mode = Mode.pipeline
+    private(set) var inFlight = Deque<PendingStatement>()
+    /// When the server last said anything.
+    private(set) var lastReceived: ContinuousClock.Instant
+    private var cache: StatementCache
+    private var watch: Watch?
+    private var isFlushDue = false
+
+    init(_ handle: ConnectionHandle, loop: ReadinessLoop, cacheLimit: Int, renewsPlans: Bool) {
+        self.handle = handle
+        self.loop = loop
+        self.backendID = handle.backendID
+        self.renewsPlans = renewsPlans
+        self.cache = StatementCache(limit: cacheLimit)
+        self.lastReceived = ContinuousClock.now
+    }
+
+    /// Begins to listen to the server.
+    ///
+    /// - Throws: `didNotRun(.notConnected)` when the connection turns out to be of no use.
+    func open() throws(PostgresError) {
+        guard self.handle.setNonblocking(), self.handle.enterPipeline() else {
+            throw .didNotRun(.notConnected(self.handle.errorMessage))
+        }
+        do throws(ReadinessLoopError) {
+            self.watch = try self.loop.watch(self.handle.socket, for: .readable) { [weak self] readiness in
+                self?.ready(readiness)
+            }
+        } catch {
+            throw .didNotRun(.notConnected(error.description))
+        }
+    }
+
+    // MARK: Sending
+
+    /// Puts a statement at the end of the pipeline.
+    func send(_ pending: PendingStatement) {
+        guard self.mode == .pipeline else {
+            return self.owner?.answered(pending, with: .failure(.didNotRun(.closed)), on: self) ?? ()
+        }
+        pending.place = .sent
+        self.inFlight.append(pending)
+        guard self.write(pending), self.handle.sendSync() else { return self.end(self.handle.errorMessage) }
+        self.flushSoon()
+    }
+
+    /// Runs several commands, separated by semicolons, as one transaction of the simple protocol.
+    ///
+    /// Nothing else may be in flight.
+    func send(script pending: PendingStatement) {
+        precondition(
+            self.inFlight.isEmpty && self.mode == .pipeline, "a script needs the connection for itself")
+        pending.place = .sent
+        self.inFlight.append(pending)
+        self.mode = .script
+        guard self.handle.exitPipeline(), self.handle.send(script: pending.statement.sql) else {
+            return self.end(self.handle.errorMessage)
+        }
+        self.flushSoon()
+    }
+
+    private func write(_ pending: PendingStatement) -> Bool {
+        let statement = pending.statement
+        guard statement.isPrepared, !pending.wasSentAgain else {
+            return self.handle.send(statement, preparedAs: nil)
+        }
+        let key = StatementCache.Key(statement)
+        switch self.cache.use(key) {
+        case .unprepared:
+            return self.handle.send(statement, preparedAs: nil)
+        case .prepared(let name):
+            pending.uses = key
+            return self.handle.send(statement, preparedAs: name)
+        case .prepare(let name, let drop):
+            pending.prepares = key
+            if let drop { self.loop.execute { [weak self] in self?.drop(drop) } }
+            return self.handle.sendPrepare(name: name, statement)
+                && self.handle.send(statement, preparedAs: name)
+        }
+    }
+
+    private func drop(_ name: String) {
+        guard self.mode == .pipeline else { return }
+        let statement = PostgresStatement(unescaped: "deallocate \(name)").unprepared()
+        self.send(PendingStatement(statement, due: self.lastReceived, isHousekeeping: true))
+    }
+
+    /// One flush for all that is sent in a turn.
+    private func flushSoon() {
+        guard !self.isFlushDue else { return }
+        self.isFlushDue = true
+        self.loop.atEndOfTurn { [weak self] in
+            self?.isFlushDue = false
+            self?.flush()
+        }
+    }
+
+    private func flush() {
+        guard self.mode != .ended else { return }
+        switch self.handle.flush() {
+        case .everything: self.watch?.change(to: .readable)
+        case .partly: self.watch?.change(to: [.readable, .writable])
+        // The server may have said why: reading finds that, and ends the session.
+        case .failed: self.receive()
+        }
+    }
+
+    // MARK: Receiving
+
+    private func ready(_ readiness: Readiness) {
+        if readiness.contains(.writable) { self.flush() }
+        if !readiness.isDisjoint(with: [.readable, .hungUp]) { self.receive() }
+    }
+
+    private func receive() {
+        guard self.mode != .ended else { return }
+        self.lastReceived = self.loop.now
+        let isAlive = self.handle.consumeInput()
+        let message = isAlive ? "" : self.handle.errorMessage
+        self.takeAnswers()
+        guard self.mode != .ended else { return }
+        self.handle.dropNotifications()
+        if !isAlive { self.end(message) }
+    }
+
+    /// Takes every result that has arrived, without ever waiting for one.
+    private func takeAnswers() {
+        var emptyInRow = 0
+        while let head = self.inFlight.first, !self.handle.isBusy {
+            if let result = self.handle.nextResult() {
+                emptyInRow = 0
+                self.take(result, for: head)
+            } else if self.mode == .script {
+                self.scriptEnded()
+            } else {
+                emptyInRow += 1
+            }
+            guard self.mode != .ended else { return }
+            if emptyInRow > 2 { return self.end("the server's answers do not match what was asked") }
+        }
+    }
+
+    private func take(_ result: ResultHandle, for head: PendingStatement) {
+        if result.status == PGRES_PIPELINE_SYNC { return self.finishFirst() }
+        if let key = head.prepares {
+            // The first answer is the one to preparing.
+            head.prepares = nil
+            if result.status == PGRES_COMMAND_OK { return self.cache.prepared(key) }
+            _ = self.cache.forget(key)
+        }
+        head.outcome.add(result)
+        if head.outcome.endsConnection || head.outcome.localFailure != nil {
+            self.end(head.outcome.localFailure ?? result.errorMessage.trimmed)
+        }
+    }
+
+    private func scriptEnded() {
+        guard self.handle.enterPipeline() else { return self.end(self.handle.errorMessage) }
+        self.mode = .pipeline
+        self.finishFirst()
+    }
+
+    private func finishFirst() {
+        guard let pending = self.inFlight.popFirst(), !pending.isHousekeeping else { return }
+        if self.isPlanVoid(pending), self.sendAgain(pending) { return }
+        self.owner?.answered(pending, with: pending.outcome.whenReady(), on: self)
+    }
+
+    /// The table under a plan was altered, or somebody dropped all prepared statements.
+    private func isPlanVoid(_ pending: PendingStatement) -> Bool {
+        guard let key = pending.uses, let sqlState = pending.outcome.error?.sqlState,
+            sqlState == .featureNotSupported || sqlState == .invalidStatementName
+        else { return false }
+        if let name = self.cache.forget(key), sqlState == .featureNotSupported { self.drop(name) }
+        return true
+    }
+
+    /// The server has just refused it as a whole, so nothing is done twice.
+    private func sendAgain(_ pending: PendingStatement) -> Bool {
+        guard self.renewsPlans, pending.place == .sent, self.mode == .pipeline else { return false }
+        pending.wasSentAgain = true
+        pending.uses = nil
+        pending.outcome = StatementOutcome()
+        self.send(pending)
+        return true
+    }
+
+    // MARK: Ending
+
+    /// Closes the connection and answers everybody who is still in its pipeline.
+    func end(_ reason: String) {
+        guard self.mode != .ended else { return }
+        self.mode = .ended
+        self.watch?.cancel()
+        self.watch = nil
+        let rest = self.inFlight
+        self.inFlight = []
+        // A server that says why it goes has not begun with what came after the statement that it says it to.
+        let saidWhy = rest.first?.outcome.endsConnection ?? false
+        for (index, pending) in rest.enumerated() where !pending.isHousekeeping {
+            let neverBegun = saidWhy && index > 0
+            let error: PostgresError =
+                neverBegun ? .didNotRun(.notConnected(reason)) : pending.outcome.whenLost(reason)
+            self.owner?.answered(pending, with: .failure(error), on: self)
+        }
+        self.owner?.ended(self, because: reason)
+    }
+}

@@ -1,0 +1,44 @@
+/// A type of the server, by the number that its catalogue gives it.
+package struct PostgresType: RawRepresentable, Sendable, Hashable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+    private init(_ rawValue: UInt32) { self.rawValue = rawValue }
+
+    package static let bool = PostgresType(16)
+    package static let bytea = PostgresType(17)
+    package static let int8 = PostgresType(20)
+    package static let int2 = PostgresType(21)
+    package static let int4 = PostgresType(23)
+    package static let text = PostgresType(25)
+    package static let oid = PostgresType(26)
+    package static let json = PostgresType(114)
+    package static let float4 = PostgresType(700)
+    package static let float8 = PostgresType(701)
+    package static let timestamp = PostgresType(1114)
+    package static let timestamptz = PostgresType(1184)
+    package static let numeric = PostgresType(1700)
+    package static let uuid = PostgresType(2950)
+    package static let jsonb = PostgresType(3802)
+
+    package static let boolArray = PostgresType(1000)
+    package static let byteaArray = PostgresType(1001)
+    package static let int2Array = PostgresType(1005)
+    package static let int4Array = PostgresType(1007)
+    package static let textArray = PostgresType(1009)
+    package static let int8Array = PostgresType(1016)
+    package static let float4Array = PostgresType(1021)
+    package static let float8Array = PostgresType(1022)
+    package static let timestamptzArray = PostgresType(1185)
+    package static let uuidArray = PostgresType(2951)
+    package static let jsonbArray = PostgresType(3807)
+
+    /// Types whose binary form is not their text; everything else (text, names, enums, json) reads as a
+    /// string.
+    static let notText: Set<PostgresType> = Set(
+        [16, 17, 20, 21, 23, 26, 700, 701, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 2950]
+            .map { PostgresType($0) }
+    ).union([
+        .boolArray, .byteaArray, .int2Array, .int4Array, .textArray, .int8Array, .float4Array, .float8Array,
+        .timestamptzArray, .uuidArray, .jsonbArray,
+    ])
+}

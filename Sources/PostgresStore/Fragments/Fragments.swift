@@ -1,0 +1,83 @@
+import ClusterModel
+import ClusterPorts
+import PostgresDriver
+
+/// Pieces of SQL that several statements share.
+enum Fragments {
+    /// Rule R3: the row of the member who acts, locked, if it lives.
+    ///
+    /// Everything else in the statement asks `exists (select from me)`, so it comes after the lock. Whoever kills
+    /// the member locks the row `for update` first and waits until the statement has committed.
+    static func me(_ right: NodeRight) -> PostgresStatement {
+        """
+        me as materialized (
+            select incarnation from flotilla.member
+            where slot = \(right.slot.rawValue) and incarnation = \(right.incarnation.rawValue)
+              and status in ('active', 'draining')
+            for key share
+        )
+        """
+    }
+
+    /// Makes the next view if `source` has rows: CTEs for the version, its history, and the history's end.
+    ///
+    /// - Parameters:
+    ///   - source: a CTE with `slot`, `name`, `incarnation` and `reason`.
+    static func nextView(from source: String) -> PostgresStatement {
+        """
+        bumped as (
+            update flotilla.cluster set view_version = view_version + 1
+            where exists (select from \(unescaped: source))
+            returning view_version
+        ), noted as (
+            insert into flotilla.view_history (view_version, reason, slot, name, incarnation)
+            select b.view_version, s.reason, s.slot, s.name, s.incarnation
+            from bumped b, \(unescaped: source) s limit 1
+        ), forgotten as (
+            delete from flotilla.view_history h using bumped b where h.view_version <= b.view_version - 10000
+        )
+        """
+    }
+
+    /// Makes the next configuration version if `source` has rows.
+    static func nextConfiguration(ifAny source: String) -> PostgresStatement {
+        """
+        bumped as (
+            update flotilla.cluster set config_version = config_version + 1
+            where exists (select from \(unescaped: source))
+            returning config_version
+        )
+        """
+    }
+
+    /// Notes what the version from `bumped` makes void, as the CTE `voided` with `kinds` and `subjects` says it.
+    static let noteConfiguration: PostgresStatement = """
+        noted as (
+            insert into flotilla.config_change (version, kinds, subjects)
+            select b.config_version, v.kinds, v.subjects from bumped b, voided v
+        ), forgotten as (
+            delete from flotilla.config_change c using bumped b where c.version <= b.config_version - 10000
+        )
+        """
+
+    /// Whether a path is a folder or lies below it, both SQL for a `bytea`.
+    static func within(_ path: PostgresStatement, _ folder: PostgresStatement) -> PostgresStatement {
+        """
+        (octet_length(\(folder)) = 0 or \(path) = \(folder)
+         or substr(\(path), 1, octet_length(\(folder)) + 1) = \(folder) || '\\x2f'::bytea)
+        """
+    }
+
+    /// Whether another operation moves or removes a folder of the home `h` that a path lies in.
+    static func isBusy(_ path: PostgresStatement, for operation: PostgresStatement) -> PostgresStatement {
+        """
+        exists (
+            select from unnest(h.busy, h.busy_operation) as b (folder, operation)
+            where b.operation <> \(operation) and \(Self.within(path, "b.folder")))
+        """
+    }
+
+    static func interval(_ duration: Duration) -> PostgresStatement {
+        "(\(duration.wholeNanoseconds / 1_000) * interval '1 microsecond')"
+    }
+}

@@ -1,0 +1,65 @@
+package import ClusterModel
+package import ClusterPorts
+package import PostgresDriver
+
+/// Opens the connections on which a node beats and holds its advisory lock.
+package struct PostgresHeartbeatLines: HeartbeatLines {
+    package let server: PostgresConfiguration
+    package let times: MembershipTimes
+
+    /// - Parameter server: see ``PostgresStoreConfiguration/heartbeats``. No transaction pooler may be in between.
+    package init(server: PostgresConfiguration, times: MembershipTimes = MembershipTimes()) {
+        self.server = server
+        self.times = times
+    }
+
+    package func open(
+        for incarnation: Incarnation, within limit: Duration
+    ) throws(StoreError) -> any HeartbeatLine {
+        let due = ContinuousClock.now.advanced(by: limit)
+        do throws(PostgresError) {
+            let connection = try BlockingPostgresConnection(self.server, deadline: limit)
+            // Shared, so the lines of one incarnation do not wait for each other, nor for one that is not gone yet.
+            let rows = try connection.query(
+                "select pg_try_advisory_lock_shared(\(incarnation.rawValue))",
+                deadline: ContinuousClock.now.duration(to: due))
+            guard try rows.exactlyOne()[0, as: Bool.self] else {
+                throw .didNotRun(.invalid("somebody holds the advisory lock of incarnation \(incarnation) alone"))
+            }
+            return PostgresHeartbeatLine(connection: connection, times: self.times)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+}
+
+/// One such connection. Belongs to the thread that opened it.
+final class PostgresHeartbeatLine: HeartbeatLine {
+    private let connection: BlockingPostgresConnection
+    private let times: MembershipTimes
+
+    init(connection: BlockingPostgresConnection, times: MembershipTimes) {
+        self.connection = connection
+        self.times = times
+    }
+
+    func beat(_ pulse: Pulse, within limit: Duration) throws(StoreError) -> HeartbeatAnswer {
+        try HeartbeatStatement.answer(self.run(HeartbeatStatement.beat(pulse, times: self.times), within: limit))
+    }
+
+    func check(within limit: Duration) throws(StoreError) {
+        _ = try self.run("select 1", within: limit)
+    }
+
+    func close() { self.connection.close() }
+
+    /// A line that failed is closed: the caller opens another one.
+    private func run(_ statement: PostgresStatement, within limit: Duration) throws(StoreError) -> PostgresRows {
+        do throws(PostgresError) {
+            return try self.connection.query(statement, deadline: limit)
+        } catch {
+            self.connection.close()
+            throw StoreError(error)
+        }
+    }
+}

@@ -1,0 +1,151 @@
+package import ClusterModel
+package import ClusterPorts
+import PostgresDriver
+package import struct Foundation.Data
+package import struct Foundation.UUID
+
+/// Reservations: names that are taken first and decided, or given up, after a look at the disk.
+extension PostgresStore {
+    package func reserve(
+        _ names: [HomePath], for operation: Operation, by right: NodeRight
+    ) async throws(StoreError) -> DecisionAnswer {
+        try Self.check(batch: names.count)
+        // Looking first keeps the usual conflict out of the server's log; the key settles what the look missed.
+        let statement: PostgresStatement = """
+            with \(Fragments.me(right)), asked as materialized (
+                select distinct path, sha256(path) as path_key
+                from unnest(\(names.map { Data($0.bytes) })) as a (path)
+            ), home as materialized (
+                select account_id from flotilla.home
+                where account_id = \(operation.account.rawValue) and exists (select from me)
+            ), busy as materialized (
+                select exists (
+                    select from flotilla.name n join asked a on n.path_key = a.path_key
+                    where n.account_id = \(operation.account.rawValue)) as found
+            ), taken as (
+                insert into flotilla.name (
+                    account_id, path, operation, incarnation, state, account_name, node, protocol, client,
+                    started_at)
+                select h.account_id, a.path, \(operation.id), \(right.incarnation.rawValue), 'reserved',
+                       \(operation.accountName.description), \(operation.origin.node.description),
+                       \(operation.origin.`protocol`), \(operation.origin.client), \(operation.origin.startedAt)
+                from home h, busy b, asked a
+                where not b.found
+                order by a.path_key
+            )
+            select case
+                when not exists (select from me) then 'fenced'
+                when not exists (select from home) then 'gone'
+                when b.found then 'busyName'
+                else 'decided' end
+            from busy b
+            """
+        do throws(StoreError) {
+            return try DecisionAnswer(stored: await self.one(statement).reading(String.self))
+        } catch {
+            guard error.isRefusal(.uniqueViolation) else { throw error }
+            return .busyName
+        }
+    }
+
+    package func decide(
+        _ change: NameChange, of operation: Operation, by right: NodeRight
+    ) async throws(StoreError) -> DecisionAnswer {
+        let new = NameRow.Columns(change)
+        let paths = [Data(new.subject)] + (new.target.map { [$0] } ?? [])
+        let row = try await self.one(
+            """
+            with \(Fragments.me(right)), homes as materialized (
+                select h.busy, h.busy_operation from flotilla.home h
+                where h.account_id = \(operation.account.rawValue) and exists (select from me)
+                for share
+            ), mine as materialized (
+                select n.path_key, n.path from flotilla.name n
+                where n.operation = \(operation.id) and n.state = 'reserved'
+                  and n.account_id = \(operation.account.rawValue)
+                  and n.incarnation = \(right.incarnation.rawValue) and exists (select from homes)
+                order by n.path_key
+                for update
+            ), judged as materialized (
+                select exists (
+                    select from homes h,
+                        (select path from mine union all select unnest(\(paths))) as p (path)
+                    where \(Fragments.isBusy("p.path", for: "\(operation.id)"))) as busy
+            ), decided as (
+                update flotilla.name n
+                set state = 'decided', since = clock_timestamp(), change = \(new.change),
+                    subject = nullif(\(new.subject), n.path), target = \(new.target),
+                    staged_incarnation = \(new.stagedIncarnation), staged_file = \(new.stagedFile),
+                    inode = \(new.inode), size = \(new.size), modified = \(new.modified),
+                    is_folder = \(new.isFolder), digest = \(new.digest), replaces = \(new.replaces)
+                from mine m, judged j
+                where not j.busy and n.account_id = \(operation.account.rawValue) and n.path_key = m.path_key
+                  and n.operation = \(operation.id) and n.state = 'reserved'
+                returning 1
+            )
+            select case
+                when not exists (select from me) then 'fenced'
+                when not exists (select from homes) then 'gone'
+                when j.busy then 'busyFolder'
+                when exists (select from decided) then 'decided'
+                else 'gone' end
+            from judged j
+            """)
+        return try DecisionAnswer(stored: row.reading(String.self))
+    }
+
+    package func abandon(_ operation: UUID, account: AccountID) async throws(StoreError) {
+        _ = try await self.run(
+            """
+            with mine as materialized (
+                select path_key from flotilla.name
+                where operation = \(operation) and state = 'reserved' and account_id = \(account.rawValue)
+                order by path_key
+                for update
+            )
+            delete from flotilla.name n using mine m
+            where n.account_id = \(account.rawValue) and n.path_key = m.path_key and n.operation = \(operation)
+              and n.state = 'reserved'
+            """)
+    }
+
+    /// Only of an incarnation whose death is recorded: then nothing of it can be in flight. Decided names stay;
+    /// roll them forward first, so that the folders they lie in stay marked until then.
+    package func abandonAll(of departed: Incarnation) async throws(StoreError) -> Int {
+        let unmarking = Self.unmarking(
+            where: "h.account_id = any (array(select account_id from homes))",
+            keeping: "b.incarnation <> \(departed.rawValue)")
+        let row = try await self.one(
+            """
+            with dead as materialized (
+                select incarnation from flotilla.departed where incarnation = \(departed.rawValue)
+            ), homes as materialized (
+                select h.account_id from flotilla.home h
+                where cardinality(h.busy) > 0 and \(departed.rawValue) = any (h.busy_incarnation)
+                  and exists (select from dead)
+                order by h.account_id
+                for no key update
+            ), marks as materialized (
+                select count(*) as count from flotilla.home h, unnest(h.busy_incarnation) as b (incarnation)
+                where h.account_id = any (array(select account_id from homes))
+                  and b.incarnation = \(departed.rawValue)
+            ), unmarked as (
+                \(unmarking)
+            ), locked as materialized (
+                -- After the homes: that is the order of locks.
+                select n.account_id, n.path_key from flotilla.name n, marks
+                where n.incarnation = \(departed.rawValue) and n.state = 'reserved' and marks.count >= 0
+                  and exists (select from dead)
+                order by n.account_id, n.path_key
+                for update of n
+            ), abandoned as (
+                delete from flotilla.name n using locked l
+                where n.account_id = l.account_id and n.path_key = l.path_key
+                  and n.incarnation = \(departed.rawValue) and n.state = 'reserved'
+                returning 1
+            )
+            select m.count + (select count(*) from abandoned) from marks m
+            """)
+        return try row.reading(Int.self)
+    }
+}

@@ -1,0 +1,44 @@
+import ClusterPorts
+package import PostgresDriver
+
+/// The ports of the cluster over one PostgreSQL database.
+///
+/// Each call is one autocommit statement (rule R1), written out in the file of its subject. Rules that all of
+/// them keep, so that nobody waits for somebody who waits for him:
+/// members are locked first, then homes and accounts, then names, then transfers, and the cluster's row last.
+package struct PostgresStore: ClusterStore, NameStore, TransferStore, AccountStore {
+    package let pool: PostgresPool
+    package let times: MembershipTimes
+
+    package init(pool: PostgresPool, times: MembershipTimes = MembershipTimes()) {
+        self.pool = pool
+        self.times = times
+    }
+
+    /// The most items that one statement takes.
+    package static let batchLimit = 1_000
+
+    func run(_ statement: PostgresStatement) async throws(StoreError) -> PostgresRows {
+        do throws(PostgresError) {
+            return try await self.pool.query(statement)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    func one(_ statement: PostgresStatement) async throws(StoreError) -> PostgresRow {
+        let rows = try await self.run(statement)
+        guard let row = rows.first, rows.count == 1 else {
+            throw .corrupt("\(rows.count) rows came where one was expected")
+        }
+        return row
+    }
+
+    static func check(batch count: Int) throws(StoreError) {
+        guard count <= Self.batchLimit else {
+            throw .refused(sqlState: "54000", message: "\(count) items at once; \(Self.batchLimit) are the most")
+        }
+    }
+}
+
+

@@ -1,0 +1,46 @@
+package import PostgresDriver
+
+/// How a node connects: one database, a pool for statements, and lines of their own for heartbeats.
+package struct PostgresStoreConfiguration: Sendable {
+    /// Libpq's keywords or URI; several hosts are fine, the writable one is taken.
+    package var connectionString: String
+    /// Shown in `pg_stat_activity` as `flotilla <node>`.
+    package var node: String
+    /// Connections of the pool.
+    package var connections: Int
+
+    package init(connectionString: String, node: String, connections: Int = 4) {
+        self.connectionString = connectionString
+        self.node = node
+        self.connections = connections
+    }
+
+    package var pool: PostgresPoolConfiguration {
+        PostgresPoolConfiguration(server: self.server(["statement_timeout": "10s"]), connections: self.connections)
+    }
+
+    /// For ``PostgresHeartbeatLines``: nothing of a heartbeat needs to survive a crash of the server.
+    package var heartbeats: PostgresConfiguration {
+        self.server(["statement_timeout": "1s", "synchronous_commit": "off"])
+    }
+
+    private func server(_ settings: [String: String]) -> PostgresConfiguration {
+        let common = [
+            "lock_timeout": "2s", "idle_in_transaction_session_timeout": "5s",
+            "client_connection_check_interval": "2s",
+            // The server gives up a silent client after 11 s. Less than the slow window would let go the advisory
+            // lock of a node that is only frozen.
+            "tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3",
+            "tcp_user_timeout": "10000",
+        ]
+        return PostgresConfiguration(
+            connectionString: self.connectionString,
+            parameters: [
+                "application_name": "flotilla \(self.node)", "target_session_attrs": "read-write",
+                // The client gives up a silent server: reads after 5 s, writes after 5 s.
+                "keepalives": "1", "keepalives_idle": "2", "keepalives_interval": "1", "keepalives_count": "3",
+                "tcp_user_timeout": "5000",
+            ],
+            sessionSettings: common.merging(settings) { _, special in special })
+    }
+}

@@ -1,0 +1,27 @@
+/// One step of the schema.
+package struct Migration: Sendable {
+    /// 1 for the first; no gaps.
+    package let version: Int
+    package let name: String
+    /// Commands separated by semicolons. Must not end the transaction.
+    package let script: String
+    /// The oldest program that can live with the schema after this step, as its own newest version.
+    package let minReaderVersion: Int
+
+    package init(version: Int, name: String, script: String, minReaderVersion: Int) {
+        self.version = version
+        self.name = name
+        self.script = script
+        self.minReaderVersion = minReaderVersion
+    }
+
+    /// All that this program knows, in order.
+    package static let known: [Migration] = [
+        Migration(
+            version: 1, name: "initial", script: String(decoding: PackageResources.V0001_initial_sql, as: UTF8.self),
+            minReaderVersion: 1)
+    ]
+
+    /// The newest schema that this program knows.
+    package static var newest: Int { Self.known.last?.version ?? 0 }
+}

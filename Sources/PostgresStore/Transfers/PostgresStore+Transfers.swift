@@ -1,0 +1,46 @@
+package import ClusterModel
+package import ClusterPorts
+import PostgresDriver
+package import struct Foundation.UUID
+
+/// The transfer log.
+extension PostgresStore {
+    /// Refused as a whole when the node lives no more: what it had running has been ended by others.
+    package func record(_ records: [TransferRecord], by right: NodeRight) async throws(StoreError) {
+        guard !records.isEmpty else { return }
+        let newest = Dictionary(records.map { ($0.id, $0) }) { _, later in later }
+        try Self.check(batch: newest.count)
+        let row = try await self.one(
+            """
+            with \(Fragments.me(right)), logged as (
+                \(TransferRow.upsert(Array(newest.values), where: "exists (select from me)"))
+            )
+            select exists (select from me)
+            """)
+        guard try row.reading(Bool.self) else { throw .fenced }
+    }
+
+    /// Only of an incarnation whose death is recorded.
+    package func endRunning(of departed: Incarnation, reason: String) async throws(StoreError) -> Int {
+        let rows = try await self.run(
+            """
+            update flotilla.transfer set status = 'failed', ended_at = clock_timestamp(), reason = \(reason)
+            where status = 'running' and incarnation = \(departed.rawValue)
+              and exists (select from flotilla.departed where incarnation = \(departed.rawValue))
+            """)
+        return rows.affectedRows
+    }
+
+    package func transfer(id: UUID) async throws(StoreError) -> TransferRecord? {
+        let rows = try await self.run("select \(TransferRow.columns) from flotilla.transfer where id = \(id)")
+        guard let row = rows.first else { return nil }
+        return try TransferRow.record(row)
+    }
+
+    package func transfers(_ query: TransferQuery) async throws(StoreError) -> [TransferRecord] {
+        let rows = try await self.run(TransferListing.statement(query))
+        var records: [TransferRecord] = []
+        for row in rows { records.append(try TransferRow.record(row)) }
+        return records
+    }
+}

@@ -1,0 +1,32 @@
+import ClusterModel
+import Glibc
+
+/// Where things are below the mount's root, and their rights.
+enum Layout {
+    static let own = ".flotilla"
+    static let identityFile = "cluster"
+    static let staging = ".flotilla/staging"
+    static let trash = ".flotilla/trash"
+    static let incarnations = ".flotilla/incarnations"
+    static let homes = "homes"
+    /// Made when the mount is established, parents first.
+    static let folders = [own, staging, trash, incarnations, homes]
+
+    static let fileMode: mode_t = 0o640
+    /// The group of a folder is inherited, so that other programs of the group can work in it.
+    static let folderMode: mode_t = 0o2770
+
+    /// How many of the last incarnations are kept.
+    static let keptIncarnations = 256
+    /// The most names that one call reads into memory.
+    static let longestList = 10_000
+
+    static func staging(of incarnation: Incarnation) -> String { "\(Self.staging)/i\(incarnation)" }
+    static func home(of account: AccountName) -> String { "\(Self.homes)/\(account)" }
+
+    /// 16 hexadecimal digits that nobody else draws.
+    static func randomDigits() -> String {
+        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}

@@ -1,0 +1,77 @@
+import CLinux
+import ClusterModel
+import ClusterPorts
+import Glibc
+
+extension MountRoot {
+    func makeHome(of account: AccountName, adopting: Bool) throws(VaultError) {
+        let homes = try self.openOwn(Layout.homes)
+        let name = Array(account.description.utf8)
+        if !adopting {
+            let standing = try naming("the home of \(account)") { () throws(SystemFailure) in
+                try Entry(folder: homes, name: name).status()
+            }
+            guard standing == nil else { throw .exists("the home of \(account)") }
+        }
+        try naming("the home of \(account)") { () throws(SystemFailure) in
+            if !adopting { try homes.makeFolder(name) }  // EEXIST: somebody else was faster.
+            let home = try homes.ensureFolder(name, syncing: true)
+            guard !adopting else { return }
+            try home.setMode(Layout.folderMode)
+            try home.sync()
+        }
+    }
+
+    func hasHome(of account: AccountName) throws(VaultError) -> Bool {
+        let homes = try self.openOwn(Layout.homes)
+        return try naming("the home of \(account)") { () throws(SystemFailure) in
+            try Entry(folder: homes, name: Array(account.description.utf8)).status()?.kind == .folder
+        }
+    }
+
+    func status(of path: HomePath, in account: AccountName) throws(VaultError) -> FileStatus? {
+        do {
+            // A final link is answered as itself, one on the way is an error.
+            return FileStatus(try self.open(path, in: account, flotilla_path_only | O_NOFOLLOW).status())
+        } catch {
+            if error.code == ENOENT || error.code == ENOTDIR { return nil }
+            throw error.about(path.description)
+        }
+    }
+
+    func openFile(
+        _ path: HomePath, in account: AccountName
+    ) throws(VaultError) -> (status: FileStatus, file: Descriptor) {
+        // Not blocking: opening a pipe would wait for its other end.
+        let (status, file) = try naming(path.description) { () throws(SystemFailure) in
+            let file = try self.open(path, in: account, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+            return (FileStatus(try file.status()), file)
+        }
+        guard status.kind == .file else { throw .notAFile(path.description) }
+        return (status, file)
+    }
+
+    func list(
+        _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int
+    ) throws(VaultError) -> [FolderEntry] {
+        let limit = min(limit, Layout.longestList)
+        guard limit > 0 else { return [] }
+        return try naming(path.description) { () throws(SystemFailure) in
+            let folder = try self.openFolder(path, in: account)
+            var page: [FolderEntry] = []
+            var cursor = name
+            while page.count < limit {
+                let wanted = limit - page.count
+                let names = try folder.names(after: cursor, limit: wanted)
+                for name in names {
+                    // Gone between the two looks: the page is filled up from what follows.
+                    guard let status = try Entry(folder: folder, name: name).status() else { continue }
+                    page.append(FolderEntry(name: name, status: status))
+                }
+                guard names.count == wanted else { break }
+                cursor = names.last
+            }
+            return page
+        }
+    }
+}

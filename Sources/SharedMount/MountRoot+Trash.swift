@@ -1,0 +1,122 @@
+import ClusterModel
+import ClusterPorts
+import Glibc
+
+/// What a round through the trash did.
+struct TrashRound {
+    /// Files and folders deleted for good.
+    var deleted = 0
+    /// Put back, because they are not what was decided to be removed.
+    var putBack: [String] = []
+    /// Neither deleted nor put back, and why.
+    var kept: [String] = []
+}
+
+extension MountRoot {
+    /// Deletes at most `limit` files and folders.
+    ///
+    /// Each entry is first moved to a folder that only this call uses and looked at there: nobody can put
+    /// another thing under its name between the look and the deletion.
+    func emptyTrash(limit: Int) throws(VaultError) -> TrashRound {
+        let trash = try self.openOwn(Layout.trash)
+        var round = TrashRound()
+        let names = try naming(Layout.trash) { () throws(SystemFailure) in
+            try trash.anyNames(limit: Layout.longestList)
+        }
+        guard !names.isEmpty, limit > 0 else { return round }
+        let batchName = [TrashName.batchMark] + Array(Layout.randomDigits().utf8)
+        let batch = try naming(Layout.trash) { () throws(SystemFailure) in
+            try trash.makeFolder(batchName)
+            return try trash.openFolder(batchName)
+        }
+        // Not empty when the limit was reached: the next call goes on.
+        defer { try? trash.removeFolder(batchName) }
+        var removal = TreeRemoval(limit: limit, debris: batch)
+        for name in names where removal.left > 0 {
+            if name.first == TrashName.batchMark {
+                self.resume(name, in: trash, batch, &removal, &round)
+            } else {
+                self.discard(Entry(folder: trash, name: name), batch, &removal, &round)
+            }
+        }
+        round.deleted = removal.deleted
+        return round
+    }
+
+    /// Goes on with what another call left, or is just doing.
+    private func resume(
+        _ name: [UInt8], in trash: Descriptor, _ batch: Descriptor, _ removal: inout TreeRemoval,
+        _ round: inout TrashRound
+    ) {
+        guard let old = try? trash.openFolder(name), let names = try? old.anyNames(limit: Layout.longestList)
+        else {
+            return  // Finished in the meantime.
+        }
+        for name in names where removal.left > 0 {
+            self.discard(Entry(folder: old, name: name), batch, &removal, &round)
+        }
+        try? trash.removeFolder(name)
+    }
+
+    private func discard(
+        _ entry: Entry, _ batch: Descriptor, _ removal: inout TreeRemoval, _ round: inout TrashRound
+    ) {
+        let shown = String(decoding: entry.name, as: UTF8.self)
+        do {
+            if entry.name.starts(with: TreeRemoval.debrisMark) {
+                _ = try removal.remove(entry)
+                return
+            }
+            guard let label = TrashName(entry.name) else {
+                round.kept.append("\(shown): no name of ours")
+                return
+            }
+            if try self.putBackIfMistaken(entry, label, &round) { return }
+            let own = Entry(folder: batch, name: entry.name)
+            try entry.renameExclusively(to: own, isFolder: label.isFolderEntry, emulating: self.emulating)
+            if try self.putBackIfMistaken(own, label, &round) { return }
+            _ = try removal.remove(own)
+        } catch {
+            if error.code == ENOENT { return }  // Somebody else deals with it.
+            round.kept.append("\(shown): \(error.call): \(error.text)")
+        }
+    }
+
+    /// True when the entry is not what its name says; then it was put back, or noted as kept.
+    private func putBackIfMistaken(
+        _ entry: Entry, _ label: TrashName, _ round: inout TrashRound
+    ) throws(SystemFailure) -> Bool {
+        var thing = entry
+        var origin = label.path.flatMap { path in label.account.map { ($0, path) } }
+        if label.isLong {
+            let folder = try entry.folder.openFolder(entry.name)
+            thing = Entry(folder: folder, name: TrashName.thing)
+            if try folder.status(of: TrashName.originFile) != nil {
+                let file = try folder.open(TrashName.originFile, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+                origin = TrashName.parse(origin: try file.read(atMost: TrashName.longestOrigin))
+            }
+        }
+        guard let found = try thing.identity(), found != label.identity else { return false }
+        let shown = String(decoding: entry.name, as: UTF8.self)
+        guard let (account, path) = origin, let parent = path.parent, let name = path.name,
+            let folder = try? self.openFolder(parent, in: account)
+        else {
+            round.kept.append("\(shown): not what was to be removed, and its folder is gone")
+            return true
+        }
+        let target = Entry(folder: folder, name: name)
+        guard try thing.relocate(to: target, identity: found, emulating: self.emulating) == .moved else {
+            round.kept.append("\(shown): not what was to be removed, and its place is taken")
+            return true
+        }
+        try folder.sync()
+        try thing.folder.sync()
+        round.putBack.append("\(account)\(path)")
+        return true
+    }
+}
+
+extension TrashName {
+    /// Whether the entry in the trash is a folder (a long one always is).
+    var isFolderEntry: Bool { self.isLong || self.identity.isFolder }
+}

@@ -1,0 +1,190 @@
+package import ClusterModel
+package import ClusterPorts
+package import Logging
+
+package import struct Foundation.UUID
+
+/// The mount through POSIX calls; docs/mount.md says what holds and how it fails.
+///
+/// Blocking calls run on threads of its own, never on the concurrency pool. One vault serves a whole node.
+package final class PosixVault: FileVault {
+    private let root: CurrentRoot
+    private let calls: BlockingCalls
+    private let probe = Probe()
+    private let logger: Logger
+    private let beforeProbe: @Sendable () -> Void
+
+    /// How a vault behaves; the defaults are for every day.
+    package struct Options: Sendable {
+        /// For blocking calls; a mount that hangs may hold them all.
+        package var threads = 16
+        /// Calls that may wait for a thread; one more fails with `hanging`.
+        package var waitingMax = 4_096
+        /// Works as on a file system that cannot rename without replacing.
+        package var emulatesExclusiveRename = false
+        /// Runs on the probe's thread before it looks; tests let it hang.
+        package var beforeProbe: @Sendable () -> Void = {}
+
+        package init() {}
+    }
+
+    /// Opens nothing yet: the first call does, and fails with `foreign` when the root is not there.
+    ///
+    /// Nothing is ever created above the root.
+    package init(root: String, options: Options = Options(), logger: Logger = Logger(label: "flotilla.mount"))
+    {
+        self.root = CurrentRoot(path: root, emulating: options.emulatesExclusiveRename)
+        self.calls = BlockingCalls(threads: options.threads, waiting: options.waitingMax)
+        self.beforeProbe = options.beforeProbe
+        self.logger = logger
+    }
+
+    /// Ends the threads after all calls that were made; later calls fail.
+    ///
+    /// Does not return while the mount hangs.
+    package func shutDown() async { await self.calls.stop() }
+
+    private func perform<Answer: Sendable>(
+        _ calls: @escaping @Sendable (MountRoot) throws(VaultError) -> Answer
+    ) async throws(VaultError) -> Answer {
+        let root = self.root
+        return try await self.calls.run { () throws(VaultError) in try calls(root.get()) }
+    }
+}
+
+extension PosixVault {
+    package func identity() async throws(VaultError) -> MountIdentity? {
+        try await self.perform { root throws(VaultError) in try root.identity() }
+    }
+
+    package func establish(_ proposed: MountIdentity) async throws(VaultError) -> MountIdentity {
+        try await self.perform { root throws(VaultError) in try root.establish(proposed) }
+    }
+
+    package func probe(expecting identity: MountIdentity, within deadline: Duration) async throws(VaultError)
+    {
+        let (root, beforeProbe) = (self.root, self.beforeProbe)
+        try await self.probe.run(within: deadline) { () throws(VaultError) in
+            beforeProbe()
+            try root.look(expecting: identity)
+        }
+    }
+
+    package func highestIncarnation() async throws(VaultError) -> Incarnation? {
+        try await self.perform { root throws(VaultError) in try root.highestIncarnation() }
+    }
+
+    package func note(_ incarnation: Incarnation) async throws(VaultError) -> Bool {
+        try await self.perform { root throws(VaultError) in try root.note(incarnation) }
+    }
+}
+
+extension PosixVault {
+    package func stage(
+        _ operation: UUID, for incarnation: Incarnation
+    ) async throws(VaultError) -> any StagedFile {
+        let calls = self.calls
+        return try await self.perform { root throws(VaultError) in
+            let staged = try root.stage(operation, for: incarnation)
+            return PosixStagedFile(name: staged.name, folder: staged.folder, file: staged.file, calls: calls)
+        }
+    }
+
+    package func stageFolder(
+        _ operation: UUID, for incarnation: Incarnation
+    ) async throws(VaultError) -> StagedIdentity {
+        try await self.perform { root throws(VaultError) in try root.stageFolder(operation, for: incarnation)
+        }
+    }
+
+    package func discard(_ staged: StagedName) async throws(VaultError) {
+        try await self.perform { root throws(VaultError) in try root.discard(staged) }
+    }
+
+    package func stagingIncarnations() async throws(VaultError) -> [Incarnation] {
+        try await self.perform { root throws(VaultError) in try root.stagingIncarnations() }
+    }
+
+    package func staged(of incarnation: Incarnation) async throws(VaultError) -> [StagedName] {
+        try await self.perform { root throws(VaultError) in try root.staged(of: incarnation) }
+    }
+
+    package func removeStaging(of incarnation: Incarnation) async throws(VaultError) -> Bool {
+        try await self.perform { root throws(VaultError) in try root.removeStaging(of: incarnation) }
+    }
+
+    package func emptyTrash(limit: Int) async throws(VaultError) -> Int {
+        let round = try await self.perform { root throws(VaultError) in try root.emptyTrash(limit: limit) }
+        if !round.putBack.isEmpty {
+            self.logger.warning(
+                "put back what a late removal took", metadata: ["trash.paths": "\(round.putBack.prefix(10))"])
+        }
+        if !round.kept.isEmpty {
+            self.logger.warning(
+                "the trash keeps what it must not delete",
+                metadata: ["trash.kept": "\(round.kept.prefix(10))"])
+        }
+        return round.deleted
+    }
+}
+
+extension PosixVault {
+    package func makeHome(of account: AccountName, adopting: Bool) async throws(VaultError) {
+        try await self.perform { root throws(VaultError) in try root.makeHome(of: account, adopting: adopting)
+        }
+    }
+
+    package func hasHome(of account: AccountName) async throws(VaultError) -> Bool {
+        try await self.perform { root throws(VaultError) in try root.hasHome(of: account) }
+    }
+
+    package func status(of path: HomePath, in account: AccountName) async throws(VaultError) -> FileStatus? {
+        try await self.perform { root throws(VaultError) in try root.status(of: path, in: account) }
+    }
+
+    package func open(_ path: HomePath, in account: AccountName) async throws(VaultError) -> any OpenedFile {
+        let calls = self.calls
+        return try await self.perform { root throws(VaultError) in
+            let (status, file) = try root.openFile(path, in: account)
+            return PosixOpenedFile(shown: path.description, status: status, file: file, calls: calls)
+        }
+    }
+
+    package func list(
+        _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int
+    ) async throws(VaultError) -> [FolderEntry] {
+        try await self.perform { root throws(VaultError) in
+            try root.list(path, in: account, after: name, limit: limit)
+        }
+    }
+}
+
+extension PosixVault {
+    package func publish(
+        _ staged: StagedIdentity, as path: HomePath, in account: AccountName, replacing: Bool
+    ) async throws(VaultError) -> PublishOutcome {
+        try await self.perform { root throws(VaultError) in
+            try root.publish(staged, as: path, in: account, replacing: replacing)
+        }
+    }
+
+    package func move(
+        _ from: HomePath, to target: HomePath, in account: AccountName, identity: FileIdentity
+    ) async throws(VaultError) -> MoveOutcome {
+        try await self.perform { root throws(VaultError) in
+            try root.move(from, to: target, in: account, identity: identity)
+        }
+    }
+
+    package func remove(
+        _ path: HomePath, in account: AccountName, identity: FileIdentity, operation: UUID
+    ) async throws(VaultError) -> MoveOutcome {
+        try await self.perform { root throws(VaultError) in
+            try root.remove(path, in: account, identity: identity, operation: operation)
+        }
+    }
+
+    package func makeFolders(_ path: HomePath, in account: AccountName) async throws(VaultError) {
+        try await self.perform { root throws(VaultError) in try root.makeFolders(path, in: account) }
+    }
+}

@@ -1,0 +1,123 @@
+import Flotilla
+import Foundation
+import Testing
+
+@Suite struct SettingsTests {
+    static func read(
+        flags: [SettingKey: String] = [:], environment: [String: String] = [:], file: String? = nil
+    ) async throws -> Settings {
+        let source = try await SettingsSource(flags: flags, environment: environment, file: file)
+        let user = InvokingUser(isRoot: false, stateFolder: "/home/user/.local/state/flotilla", hostName: "machine")
+        return try Settings.read(from: source, as: user)
+    }
+
+    static func faults(
+        flags: [SettingKey: String] = [:], environment: [String: String] = [:], file: String? = nil
+    ) async -> [String] {
+        do {
+            _ = try await Self.read(flags: flags, environment: environment, file: file)
+            return []
+        } catch let error as SettingsError {
+            return error.faults
+        } catch {
+            return ["\(error)"]
+        }
+    }
+
+    static func withFile(_ text: String, _ body: (String) async throws -> Void) async throws {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("settings-\(UUID().uuidString).yaml")
+        try text.write(to: file, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(at: file) }
+        try await body(file.path)
+    }
+
+    @Test func `without any setting a node is standalone`() async throws {
+        let settings = try await Self.read()
+        #expect(settings.isStandalone)
+        #expect(settings.data == "/home/user/.local/state/flotilla")
+        #expect(settings.mount == "/home/user/.local/state/flotilla/mount")
+        #expect(settings.filesPort == 8080)
+        #expect(settings.adminPort == 8081)
+        #expect(settings.bind == "127.0.0.1")
+        #expect(settings.advertise == "127.0.0.1")
+        #expect(settings.databaseConnections == 4)
+    }
+
+    @Test func `a flag stands over the environment and that over the file`() async throws {
+        try await Self.withFile("files:\n  port: 1001\nadmin:\n  port: 1002\ncapacity: 7\n") { file in
+            let settings = try await Self.read(
+                flags: [.filesPort: "3001"],
+                environment: ["FLOTILLA_FILES_PORT": "2001", "FLOTILLA_ADMIN_PORT": "2002"], file: file)
+            #expect(settings.filesPort == 3001)
+            #expect(settings.adminPort == 2002)
+            #expect(settings.capacity == 7)
+            #expect(!settings.portsAreDefaults)
+        }
+    }
+
+    @Test func `every fault is named with its setting at once`() async {
+        let faults = await Self.faults(
+            flags: [.filesPort: "http", .name: "Not A Name"],
+            environment: ["FLOTILLA_LOG_LEVEL": "loud", "FLOTILLA_REDIS_URL": "127.0.0.1:6379"])
+        #expect(faults.count == 4)
+        for key in ["files.port", "name", "log.level", "redis.url"] {
+            #expect(faults.contains { $0.hasPrefix(key) }, "\(key) is not named in \(faults)")
+        }
+    }
+
+    @Test func `an external database needs a mount`() async {
+        let faults = await Self.faults(environment: ["FLOTILLA_DATABASE_URL": "postgresql://db/flotilla"])
+        #expect(faults.count == 1)
+        #expect(faults.first?.hasPrefix("mount") == true)
+    }
+
+    @Test func `a setting that does not exist is refused by its name`() async throws {
+        try await Self.withFile("files:\n  prot: 1001\n") { file in
+            let faults = await Self.faults(file: file)
+            #expect(faults.count == 1)
+            #expect(faults.first?.contains("files.prot") == true)
+        }
+    }
+
+    @Test func `an unknown variable is a warning`() async throws {
+        let source = try await SettingsSource(flags: [:], environment: ["FLOTILLA_FILES_PROT": "1"], file: nil)
+        #expect(source.warnings.count == 1)
+        #expect(source.warnings.first?.contains("FLOTILLA_FILES_PROT") == true)
+    }
+
+    @Test func `a secret comes from a file`() async throws {
+        try await Self.withFile("postgresql://db/flotilla\n") { file in
+            let environment = ["FLOTILLA_DATABASE_URL_FILE": file, "FLOTILLA_MOUNT": "/srv/files"]
+            let settings = try await Self.read(environment: environment)
+            #expect(settings.database == .external("postgresql://db/flotilla"))
+            let both = environment.merging(["FLOTILLA_DATABASE_URL": "x"]) { $1 }
+            #expect(await Self.faults(environment: both).count == 1)
+        }
+    }
+
+    @Test func `a missing secret file and a missing settings file are named`() async {
+        let faults = await Self.faults(environment: ["FLOTILLA_REDIS_URL_FILE": "/nowhere/secret"])
+        #expect(faults.first?.contains("/nowhere/secret") == true)
+        let file = await Self.faults(file: "/nowhere/flotilla.yaml")
+        #expect(file.first?.contains("/nowhere/flotilla.yaml") == true)
+    }
+
+    @Test func `wildcard addresses advertise the host name`() async throws {
+        let settings = try await Self.read(environment: ["FLOTILLA_BIND": "0.0.0.0"])
+        #expect(settings.advertise == "machine")
+    }
+
+    @Test func `one port for both doors is refused`() async {
+        let faults = await Self.faults(flags: [.filesPort: "9000", .adminPort: "9000"])
+        #expect(faults.first?.hasPrefix("admin.port") == true)
+    }
+
+    @Test func `secrets are never shown`() async throws {
+        let settings = try await Self.read(
+            environment: [
+                "FLOTILLA_DATABASE_URL": "postgresql://u:secret@db/x", "FLOTILLA_REDIS_URL": "redis://:secret@c",
+                "FLOTILLA_MOUNT": "/m",
+            ])
+        #expect(!SettingsTable.lines(settings).joined().contains("secret"))
+    }
+}

@@ -91,7 +91,8 @@ package final class EmbeddedPostgres: Service {
         do {
             let lock = try Preparation.lockData(self.layout, for: self.server)
             defer {
-                if !self.layout.socket.hasPrefix(self.layout.root) { rmdir(self.layout.socket) }  // Nothing stays.
+                // Outside of the data folder, nothing stays.
+                if !self.layout.socket.hasPrefix(self.layout.root) { rmdir(self.layout.socket) }
                 lock.release()
             }
             try await cancelWhenGracefulShutdown {

@@ -33,16 +33,17 @@ final class SentDownload: Sendable {
 
     /// Sends the bytes with back-pressure; a client that goes away, or a file that shrinks, ends it with an
     /// error, and the connection with it.
-    func send(_ bytes: Range<Int64>, to writer: inout any ResponseBodyWriter) async throws {
+    @concurrent func send(_ bytes: Range<Int64>, to writer: inout any ResponseBodyWriter) async throws {
         var sent: Int64 = 0
         do {
-            while sent < bytes.upperBound - bytes.lowerBound {
-                let left = bytes.upperBound - bytes.lowerBound - sent
-                let piece = try await self.download.read(
-                    from: bytes.lowerBound + sent, count: Int(min(left, Int64(Self.piece))))
-                guard piece.readableBytes > 0 else { throw FileShrank() }
+            var piece = try await self.piece(at: bytes.lowerBound, before: bytes.upperBound)
+            while piece.readableBytes > 0 {
+                let next = bytes.lowerBound + sent + Int64(piece.readableBytes)
+                // The mount reads while the client takes.
+                async let following = self.piece(at: next, before: bytes.upperBound)
                 try await writer.write(piece)
                 sent += Int64(piece.readableBytes)
+                piece = try await following
             }
             try await writer.finish(nil)
         } catch {
@@ -54,6 +55,14 @@ final class SentDownload: Sendable {
 }
 
 extension SentDownload {
+    /// The next bytes; none at the end.
+    private func piece(at offset: Int64, before end: Int64) async throws -> ByteBuffer {
+        guard offset < end else { return ByteBuffer() }
+        let piece = try await self.download.read(from: offset, count: Int(min(end - offset, Int64(Self.piece))))
+        guard piece.readableBytes > 0 else { throw FileShrank() }
+        return piece
+    }
+
     /// Why a download was cut off, for people who read the transfer log.
     private static func reason(_ error: any Error) -> String {
         switch error {

@@ -22,7 +22,7 @@ struct UploadBody: AsyncSequence, Sendable {
         var received: Int64 = 0
         var waiting: (any Channel)?
 
-        mutating func next() async throws -> ByteBuffer? {
+        @concurrent mutating func next() async throws -> ByteBuffer? {
             if let waiting = self.waiting {
                 self.waiting = nil
                 try await BodyInvitation.send(on: waiting)

@@ -15,7 +15,6 @@ struct FlotillaCommand: AsyncParsableCommand {
 
     /// Prints one clear line for what is our own to explain, and ends with the code that goes with it.
     static func main() async {
-        setvbuf(stdout, nil, _IOLBF, 0)
         do {
             var command = try Self.parseAsRoot()
             if var command = command as? any AsyncParsableCommand {

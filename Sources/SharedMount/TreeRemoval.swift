@@ -46,7 +46,7 @@ struct TreeRemoval {
             self.pending.append(name)
             return true
         }
-        guard try self.empty(entry, depth: depth) else { return false }
+        guard try self.empty(entry, depth: depth), self.left > 0 else { return false }
         do {
             try entry.folder.removeFolder(entry.name)
             self.count()

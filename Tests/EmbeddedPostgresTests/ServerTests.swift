@@ -73,13 +73,14 @@ import Testing
         let fixture = try ServerFixture()
         defer { fixture.remove() }
         let data = fixture.folder + "/" + String(repeating: "long and, odd/", count: 8)
-        try await fixture.running(data: data) { postgres in
+        let socketFolder = try await fixture.running(data: data) { postgres in
             #expect(postgres.socketFolder.hasPrefix("/tmp/flotilla-"))
             try expect("SELECT 1", answers: "1", on: postgres)
             var status = stat()
             #expect(lstat(postgres.socketFolder, &status) == 0 && status.st_mode & 0o777 == 0o700)
-            return
+            return postgres.socketFolder
         }
+        #expect(!FileManager.default.fileExists(atPath: socketFolder), "nothing stays in /tmp")
     }
 
     @Test func `settings that do not work end in an error with the server's own words`() async throws {

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import HTTPDoor
 import NIOCore
+import NIOHTTP1
 
 /// Asks a node's admin door and says its refusals in one line.
 struct AdminClient: Sendable {

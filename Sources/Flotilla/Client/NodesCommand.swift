@@ -1,5 +1,6 @@
 import AdminHTTP
 import ArgumentParser
+import ClusterModel
 import HTTPDoor
 
 /// The command `flotilla nodes [NAME]`.

@@ -1,5 +1,6 @@
 import AdminHTTP
 import ArgumentParser
+import ClusterPorts
 import HTTPDoor
 
 /// The command `flotilla transfers [filters]`.

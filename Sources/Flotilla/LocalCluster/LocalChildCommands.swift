@@ -96,7 +96,8 @@ struct LocalChildCommands: Sendable {
             self.log(of: child).setAside()  // The words of the last run would look like this one's.
         }
         guard let balancer = self.balancer else { return }
-        let text = BalancerConfiguration.text(ports: self.ports, socket: Self.balancerSocket(in: socketFolder))
+        let text = BalancerConfiguration.text(
+            ports: self.ports, socket: Self.balancerSocket(in: socketFolder))
         try StateFile.write(text: text, to: self.folder.balancerConfiguration)
         let check = try await ChildProcess.start(
             self.command(balancer, ["-c", "-f", self.folder.balancerConfiguration], .balancer))

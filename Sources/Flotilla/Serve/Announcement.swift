@@ -42,16 +42,19 @@ final class Announcement: Sendable {
         let ports = self.ports.withLock { $0 }
         let host = self.settings.bind.contains(":") ? "[\(self.settings.bind)]" : self.settings.bind
         let model = self.settings.isStandalone ? "standalone, embedded database" : "member of a cluster"
-        print("Flotilla \(ProgramVersion.text) · node \(node.name) · \(model)")
-        print("  files  http://\(host):\(ports.files)/files/")
-        print("  admin  http://\(host):\(ports.admin)/api/v1/")
+        Self.print("Flotilla \(ProgramVersion.text) · node \(node.name) · \(model)")
+        Self.print("  files  http://\(host):\(ports.files)/files/")
+        Self.print("  admin  http://\(host):\(ports.admin)/api/v1/")
     }
+
+    /// At once, whatever standard output is.
+    private static func print(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
 
     /// On the terminal, or into a file that only its owner can read; never into a log.
     func show(token: String) {
         if isatty(STDOUT_FILENO) == 1 {
-            print("  admin token, shown this once: \(token)")
-            print("    export FLOTILLA_ADMIN_TOKEN=\(token)")
+            Self.print("  admin token, shown this once: \(token)")
+            Self.print("    export FLOTILLA_ADMIN_TOKEN=\(token)")
             return
         }
         let descriptor = open(self.settings.tokenFile, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o600)
@@ -64,7 +67,7 @@ final class Announcement: Sendable {
             return
         }
         close(descriptor)
-        print("  admin token in \(self.settings.tokenFile)")
+        Self.print("  admin token in \(self.settings.tokenFile)")
     }
 }
 

@@ -1,9 +1,11 @@
+import ClusterModel
 import EmbeddedPostgres
 import Logging
 import PostgresDriver
 import PostgresStore
 import ReadinessLoop
 import ServiceLifecycle
+import UnixSignals
 
 /// What a node stands on: its database (when that is private), the connections to it, and then the node itself.
 ///

@@ -44,7 +44,7 @@ struct NodeService: Service {
             settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
             standing: board, cache: cache?.view, gauge: gauge, logger: self.logger)
         let runtime = ClusterRuntime(
-            store: store, lines: PostgresHeartbeatLines(self.heartbeats), mount: vault, meter: gauge,
+            store: store, lines: PostgresHeartbeatLines(server: self.heartbeats), mount: vault, meter: gauge,
             profile: self.profile, board: board, logger: self.logger)
 
         var services: [any Service] = cache.map { [$0.client] } ?? []
@@ -62,7 +62,7 @@ struct NodeService: Service {
             addresses: NodeAddresses(
                 host: self.settings.advertise, filesPort: self.settings.filesPort,
                 adminPort: self.settings.adminPort),
-            version: ProgramVersion.text, knownSchema: SchemaMigrator.newest, attributes: [:],
+            version: ProgramVersion.text, knownSchema: Migration.newest, attributes: [:],
             capacity: self.settings.capacity, connections: self.settings.databaseConnections + 2)
     }
 
@@ -70,14 +70,25 @@ struct NodeService: Service {
     private func prepare(_ store: PostgresStore) async throws -> ClusterFacts {
         try await self.embedded?.waitUntilReady()
         do {
-            try await SchemaMigrator(pool: self.pool, logger: self.logger).run()
+            _ = try await SchemaMigrator(pool: self.pool, logger: self.logger).run()
             if self.embedded != nil {
                 let buried = try await store.buryAll(reason: "the embedded database was started anew")
                 if buried > 0 { self.logger.info("buried members", metadata: ["members": "\(buried)"]) }
             }
             return try await store.facts()
+        } catch let error as SchemaError {
+            throw Self.explained(error)
         } catch let error as StoreError {
             throw RuntimeError.databaseUnreachable(error.description)
+        }
+    }
+
+    private static func explained(_ error: SchemaError) -> any Error {
+        switch error {
+        case .busy(_, .notRun(let reason)): RuntimeError.databaseUnreachable(reason)
+        case .busy: StartError(description: "The schema is busy: \(error).", exitCode: 69)
+        case .tooNew, .failed, .unreadable:
+            StartError(description: "The schema does not fit: \(error).", exitCode: 70)
         }
     }
 

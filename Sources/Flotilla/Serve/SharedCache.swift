@@ -16,7 +16,7 @@ struct SharedCache {
             let client = RedisClient(RedisConfiguration(url: try RedisURL(text)), loop: loop, logger: logger)
             self.client = client
             self.view = RedisViewCache(client: client, cluster: facts.cluster, clusterKey: facts.cacheKey)
-        } catch let error as RedisURLError {
+        } catch {
             throw SettingsError(faults: ["\(SettingKey.redisURL): \(error)"])
         }
     }

@@ -5,6 +5,7 @@ import EmbeddedPostgres
 import FileService
 import Foundation
 import Logging
+import PostgresDriver
 import PostgresStore
 import ReadinessLoop
 import ServiceLifecycle

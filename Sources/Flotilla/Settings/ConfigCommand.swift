@@ -1,5 +1,7 @@
 import ArgumentParser
+import ClusterModel
 import Foundation
+import Logging
 
 /// `flotilla config`: looks at settings without starting anything.
 struct ConfigCommand: AsyncParsableCommand {

@@ -1,0 +1,41 @@
+# Short names for the scripts in deploy/scripts; each script says at its head what it does. `make help` lists them.
+
+WORKERS ?= 5
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test cluster e2e compose-test lint format build clean install-deps
+
+help: ## Show this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
+
+run: ## Start a standalone node on an embedded PostgreSQL; Ctrl-C stops it (ARGS="--files-port 9000")
+	@deploy/scripts/run.sh $(ARGS)
+
+test: ## Run every test against a PostgreSQL and a Redis of its own (FILTER=SharedMountTests for some)
+	@FILTER="$(FILTER)" deploy/scripts/test.sh $(ARGS)
+
+cluster: ## Start a whole cluster on loopback, without containers (WORKERS=5)
+	@deploy/scripts/cluster.sh $(WORKERS) $(ARGS)
+
+e2e: ## Put real files through a cluster while workers are killed and paused (E2E_TREE=subset E2E_MODEL=cluster)
+	@deploy/scripts/e2e.sh $(ARGS)
+
+compose-test: ## Bring docker-compose.yml up for real, scale it, put files through it, take it down
+	@deploy/scripts/compose-test.sh $(ARGS)
+
+lint: ## Check layout and style of Swift, shell and Python
+	@deploy/scripts/lint.sh
+
+format: ## Lay out the Swift sources
+	@deploy/scripts/format.sh
+
+build: ## Build the program (release, the only configuration)
+	@deploy/scripts/dependencies.sh build
+	@deploy/scripts/build.sh
+
+install-deps: ## Install what run, test, lint and e2e need, as far as it is missing
+	@deploy/scripts/dependencies.sh --user run test lint e2e
+
+clean: ## Remove what was built here (no data is touched)
+	rm -rf .build var/image

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# `make e2e`: real files through a real cluster, one worker killed, one paused. deploy/e2e/README.md says what is checked.
+set -euo pipefail
+# shellcheck source=deploy/scripts/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+cd "$ROOT"
+"$SCRIPTS/dependencies.sh" --user e2e
+"$SCRIPTS/build.sh"
+exec python3 -B deploy/e2e/main.py --program "$PROGRAM" "$@"

@@ -20,6 +20,11 @@ package struct ClusterFolderOption: ParsableArguments {
 
     package init() {}
 
+    /// Root only launches: the cluster and its commands run as the service user.
+    func leaveRoot() throws {
+        try ServiceUser.become(nil, owning: [self.named ?? ServiceUser.rootsStateFolder])
+    }
+
     /// The named folder, else the first default that can be made and is the user's own.
     func made() throws -> String {
         if let folder = self.named { return folder }
@@ -80,6 +85,7 @@ package struct ClusterUp: AsyncParsableCommand {
     }
 
     package mutating func run() async throws {
+        try self.folder.leaveRoot()
         var options = LocalClusterOptions(workers: self.workers, folder: try self.folder.made())
         options.port = self.port
         options.useBalancer = !self.withoutBalancer
@@ -110,6 +116,7 @@ package struct ClusterScale: AsyncParsableCommand {
     }
 
     package mutating func run() async throws {
+        try self.folder.leaveRoot()
         let cluster = RunningLocalCluster(folder: LocalClusterFolder(root: self.folder.found()))
         try await cluster.scale(to: self.workers, within: .seconds(self.timeout))
         print("\(self.workers) workers are ready")
@@ -125,6 +132,7 @@ package struct ClusterStatus: AsyncParsableCommand {
     package init() {}
 
     package mutating func run() async throws {
+        try self.folder.leaveRoot()
         let status = try RunningLocalCluster(folder: LocalClusterFolder(root: self.folder.found())).status()
         for line in StatusTable.lines(status, at: Date(), width: 200, height: 100) { print(line) }
     }

@@ -43,6 +43,8 @@ package struct LocalClusterFolder: Sendable, Equatable {
     var ports: String { self.root + "/ports.json" }
     var wanted: String { self.root + "/wanted.json" }
     package var status: String { self.root + "/status.json" }
+    /// The first admin token, written by the worker that made it.
+    package var adminToken: String { self.root + "/admin-token" }
     package var mount: String { self.root + "/mount" }
     package var logs: String { self.root + "/logs" }
     var redis: String { self.root + "/redis" }

@@ -46,7 +46,9 @@ struct LineDisplay: StatusDisplay {
     func say(_ line: String) { printNow(line + "\n") }
 
     func show(_ status: LocalClusterStatus, after old: LocalClusterStatus?) {
-        let addresses = "files \(status.filesAddress)\nadmin \(status.adminAddress)\n"
+        let addresses =
+            "files \(status.filesAddress)\nadmin \(status.adminAddress)\n"
+            + "admin token in \(LocalClusterFolder(root: status.folder).adminToken)\n"
         let changes = StatusTable.changes(from: old, to: status).map { $0 + "\n" }.joined()
         let text = (old == nil ? addresses : "") + changes
         if !text.isEmpty { printNow(text) }

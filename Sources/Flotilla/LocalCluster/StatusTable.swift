@@ -7,6 +7,7 @@ package enum StatusTable {
     {
         let head = [
             "files \(status.filesAddress)   admin \(status.adminAddress)   folder \(status.folder)",
+            "admin token in \(LocalClusterFolder(root: status.folder).adminToken)",
             Self.columns("NAME", "PID", "STATE", "FILES", "ADMIN", "UPTIME", "RESTARTS", "LAST LINE"),
         ]
         let room = max(height - head.count - 1, 1)

@@ -32,7 +32,7 @@ struct NodeFoundation {
             connectionString: address, node: self.settings.name?.description ?? "node",
             connections: self.settings.databaseConnections)
         let pool = try Self.pool(store, loop: loop, logger: self.logger)
-        services.append(pool)
+        services.append(PoolService(pool: pool, embedded: embedded))
         services.append(
             NodeService(
                 settings: self.settings, pool: pool, heartbeats: store.heartbeats, embedded: embedded, loop: loop,
@@ -44,8 +44,19 @@ struct NodeFoundation {
                         service: service, successTerminationBehavior: .gracefullyShutdownGroup,
                         failureTerminationBehavior: .gracefullyShutdownGroup)
                 },
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: self.logger))
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: self.logger.atLeastInfo))
         try await group.run()
+    }
+
+    /// Connects once a private database answers; before, it could only complain.
+    private struct PoolService: Service {
+        let pool: PostgresPool
+        let embedded: EmbeddedPostgres?
+
+        func run() async throws {
+            try? await cancelWhenGracefulShutdown { try await self.embedded?.waitUntilReady() }
+            await self.pool.run()
+        }
     }
 
     static func pool(
@@ -56,5 +67,14 @@ struct NodeFoundation {
         } catch {
             throw SettingsError(faults: ["\(SettingKey.databaseURL): \(error)"])
         }
+    }
+}
+
+extension Logger {
+    /// For the service groups, which at debug describe every service with all that it holds, secrets included.
+    var atLeastInfo: Logger {
+        var logger = self
+        logger.logLevel = max(.info, self.logLevel)
+        return logger
     }
 }

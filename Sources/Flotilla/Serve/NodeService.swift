@@ -100,7 +100,7 @@ struct NodeService: Service {
                         service: service, successTerminationBehavior: .gracefullyShutdownGroup,
                         failureTerminationBehavior: .gracefullyShutdownGroup)
                 },
-                logger: logger))
+                logger: logger.atLeastInfo))
         try await group.run()
     }
 }

@@ -18,14 +18,13 @@ struct ServeCommand: AsyncParsableCommand {
     func run() async throws {
         var (settings, warnings) = try await self.options.settings()
         let owned = settings.isStandalone ? [settings.data, settings.mount] : [settings.data]
-        let user = try ServiceUser.become(settings.user, owning: owned)
+        try ServiceUser.become(settings.user, owning: owned)
         let ports = try FreePorts.choose(settings)
         settings.filesPort = ports.files
         settings.adminPort = ports.admin
         warnings += ports.notes
         let logger = Self.logger(settings)
         for warning in warnings { logger.warning("\(warning)") }
-        if let user { logger.info("root only launches", metadata: ["user.name": "\(user.name)"]) }
         do {
             try await NodeFoundation(settings: settings, logger: logger).run()
         } catch let error as RuntimeError {

@@ -17,30 +17,48 @@ struct ServiceUser: Sendable, Equatable {
             description: "There is no user “\(wanted ?? "flotilla")” to run as. Make one, or give --user.", exitCode: 67)
     }
 
-    /// When root started us: gives the folders to the service user, and gives up root for good.
-    /// Answers who we are now, or nil when nothing had to change.
-    static func become(_ wanted: String?, owning folders: [String]) throws -> ServiceUser? {
+    /// When root started us: gives the new folders to the service user, gives up root for good, and executes the
+    /// program again, so that no thread of it ever was root. Returns only for everybody else.
+    ///
+    /// The state folder of the new program is `/var/lib/flotilla`, as it was root's.
+    static func become(_ wanted: String?, owning folders: [String]) throws {
         guard geteuid() == 0 else {
             for folder in folders { try Self.make(folder) }
-            return nil
+            return
         }
         let service = try Self.find(wanted)
-        for folder in folders {
-            try Self.make(folder)
-            guard chown(folder, service.user, service.group) == 0 else {
-                throw StartError(
-                    description: "The folder \(folder) cannot be given to the user \(service.name): "
-                        + String(cString: strerror(errno)), exitCode: 73)
-            }
-        }
+        for folder in folders { try Self.give(folder, to: service) }
         guard flotilla_drop_rights(service.name, service.user, service.group) == 0 else {
             throw StartError(
                 description: "Root could not be given up for the user \(service.name): "
                     + String(cString: strerror(errno)), exitCode: 77)
         }
         for folder in folders { try Self.checkReachable(folder, by: service) }
-        setenv("HOME", folders.first ?? "/", 1)
-        return service
+        setenv("HOME", Self.rootsStateFolder, 1)
+        setenv("XDG_STATE_HOME", "/var/lib", 1)
+        if chdir(".") != 0 || access(".", R_OK | X_OK) != 0 { chdir("/") }
+        var arguments: [UnsafeMutablePointer<CChar>?] = CommandLine.arguments.map { strdup($0) }
+        arguments.append(nil)
+        execv("/proc/self/exe", arguments)
+        throw StartError(
+            description: "The program could not be executed again as \(service.name): "
+                + String(cString: strerror(errno)), exitCode: 71)
+    }
+
+    static let rootsStateFolder = "/var/lib/flotilla"
+
+    /// A folder that is not there is made, and one that is empty is taken; any other stays whose it is.
+    private static func give(_ folder: String, to service: ServiceUser) throws {
+        try Self.make(folder)
+        let attributes = try? FileManager.default.attributesOfItem(atPath: folder)
+        guard (attributes?[.ownerAccountID] as? NSNumber)?.uint32Value != service.user else { return }
+        let entries = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? ["?"]
+        guard entries.isEmpty else { return }
+        guard chown(folder, service.user, service.group) == 0 else {
+            throw StartError(
+                description: "The folder \(folder) cannot be given to the user \(service.name): "
+                    + String(cString: strerror(errno)), exitCode: 73)
+        }
     }
 
     private static func make(_ folder: String) throws {

@@ -40,7 +40,7 @@ struct TokenCommand: AsyncParsableCommand {
                 throw ValidationError("--days: \(days) is not between 1 and 3650")
             }
             let (settings, _) = try await self.options.settings()
-            _ = try ServiceUser.become(settings.user, owning: [settings.data])
+            try ServiceUser.become(settings.user, owning: [settings.data])
             let logger = Logger(label: "flotilla", factory: { _ in SwiftLogNoOpLogHandler() })
             let loop = try ReadinessLoop(label: "drivers")
             let address = try Self.address(settings, logger: logger)

@@ -64,7 +64,7 @@ def one(cluster, files, home, report, new, old, delay, turn, counts):
     """One overwrite through one worker that dies `delay` seconds after it began; the digest that stays."""
     ready = two_ready(cluster)
     name = sorted(ready)[turn % len(ready)]
-    address = f"http://127.0.0.1:{ready[name]['filesPort']}"
+    address = f"http://127.0.0.1:{ready[name]['files_port']}"
 
     def kill():
         time.sleep(delay)
@@ -92,7 +92,7 @@ def one(cluster, files, home, report, new, old, delay, turn, counts):
 
     other = next(n for n in sorted(ready) if n != name)
     into = os.path.join(files.scratch, "fetched")
-    fetched = files.at(f"http://127.0.0.1:{ready[other]['filesPort']}").get(NAME, into)
+    fetched = files.at(f"http://127.0.0.1:{ready[other]['files_port']}").get(NAME, into)
     if fetched.status != 200 or digest(into) != digest(path):
         report.violation(f"overwrite {turn}: {other} serves something else than what is on the mount: {fetched}")
     return digest(path)

@@ -115,7 +115,7 @@ class Cluster:
         """The workers that are ready, by the supervisor's word and by their own."""
         return {
             name: row for name, row in self.workers().items()
-            if row["state"] == "ready" and row.get("pid") and is_ready(f"127.0.0.1:{row['filesPort']}")
+            if row["state"] == "ready" and row.get("pid") and is_ready(f"127.0.0.1:{row['files_port']}")
         }
 
     def wait(self, count, seconds):
@@ -131,14 +131,14 @@ class Cluster:
 
     @property
     def files(self):
-        return url(self.status()["filesAddress"])
+        return url(self.status()["files_address"])
 
     @property
     def admin(self):
-        return url(self.status()["adminAddress"])
+        return url(self.status()["admin_address"])
 
     def direct(self, name):
-        return f"http://127.0.0.1:{self.workers()[name]['filesPort']}"
+        return f"http://127.0.0.1:{self.workers()[name]['files_port']}"
 
     def options(self, *names):
         """The named options of one of the workers, as arguments."""

@@ -13,6 +13,11 @@ package struct DecisionBatcher {
         package var publication: Publication
         package var right: NodeRight
 
+        package init(publication: Publication, right: NodeRight) {
+            self.publication = publication
+            self.right = right
+        }
+
         package var id: UUID { self.publication.operation.id }
     }
 
@@ -32,8 +37,8 @@ package struct DecisionBatcher {
     }
 
     private struct Name: Hashable {
-        package var account: AccountID
-        package var path: HomePath
+        var account: AccountID
+        var path: HomePath
     }
 
     private let batch: Int

@@ -32,7 +32,11 @@ struct NameChanger: Sendable {
     let logger: Logger
 
     /// Publishes without a look at the disk: one decision, made together with others of this node.
-    func publish(_ publication: Publication, by right: NodeRight) async throws(ChangeFailure) -> CarriedOut {
+    ///
+    /// - Parameter lookAgain: asked when a folder above was moved or removed meanwhile.
+    func publish(
+        _ publication: Publication, by right: NodeRight, lookAgain: () async throws(FileServiceError) -> Void
+    ) async throws(ChangeFailure) -> CarriedOut {
         let operation = publication.operation
         let change = NameChange.publish(
             path: publication.path, staged: publication.staged, digest: publication.digest,
@@ -56,6 +60,7 @@ struct NameChanger: Sendable {
             if answer == .decided { return try await self.carry(operation, change, by: right) }
             do {
                 try await self.clearTheWay(answer, [publication.path], of: operation.account, &patience)
+                if answer == .busyFolder { try await lookAgain() }
             } catch {
                 throw ChangeFailure(error)
             }

@@ -26,6 +26,8 @@ package final class Shelter: Sendable {
         (self.arrived, self.arrival) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
+    package var isOpen: Bool { self.state.withLock { $0.isOpen } }
+
     /// Waits for the work's answer, also when the calling task is cancelled.
     package func perform<Value: Sendable>(
         _ work: @escaping @Sendable () async -> Value

@@ -13,11 +13,9 @@ extension FileService {
         let right = try self.rightToChange()
         guard !path.isHome else { throw .exists(path) }
         let operation = self.operation(by: caller, right)
+        try await self.checkAbsent(path, in: operation.accountName)
+        try await self.checkParent(of: path, in: operation.accountName, making: parents)
         return try await self.logged(operation, .folder, path, right) { () async throws(ChangeFailure) in
-            do throws(FileServiceError) {
-                try await self.checkAbsent(path, in: operation.accountName)
-                try await self.checkParent(of: path, in: operation.accountName, making: parents)
-            } catch { throw ChangeFailure(error) }
             let staged: StagedIdentity
             do throws(VaultError) {
                 staged = try await self.vault.stageFolder(operation.id, for: right.incarnation)

@@ -118,7 +118,11 @@ extension FileService {
             return sealed
         } catch {
             // In the shelter: a cancelled task could not remove it.
-            do { try await self.shelter.perform { await staged.discard() } } catch { await staged.discard() }
+            do {
+                try await self.shelter.perform { await self.discard(staged) }
+            } catch {
+                await self.discard(staged)
+            }
             throw error
         }
     }
@@ -153,11 +157,13 @@ extension FileService {
         _ right: NodeRight
     ) async throws(ChangeFailure) -> CarriedOut {
         guard options.isConditional else {
-            return try await self.changer.publish(
-                Publication(
-                    operation: operation, path: path, staged: sealed.staged, digest: sealed.digest,
-                    replaces: true),
-                by: right)
+            let publication = Publication(
+                operation: operation, path: path, staged: sealed.staged, digest: sealed.digest, replaces: true
+            )
+            return try await self.changer.publish(publication, by: right) {
+                () async throws(FileServiceError) in
+                try await self.checkParent(of: path, in: operation.accountName, making: options.makesParents)
+            }
         }
         return try await self.changer.change([path], for: operation, by: right) {
             () async throws(FileServiceError) in
@@ -194,6 +200,12 @@ extension FileService {
         let shown = try? await self.vault.status(of: path, in: account)
         if let shown, shown.identity == identity { return shown.entityTag }
         return FileStatus(kind: .file, identity: identity, changed: 0, modified: identity.modified).entityTag
+    }
+
+    /// Also after the seal, from when on the file itself says nothing of its name any more.
+    private func discard(_ staged: any StagedFile) async {
+        await staged.discard()
+        await self.discard(staged.name)
     }
 
     /// Removes what is staged and named by no row; what cannot be removed now goes when this node has departed.

@@ -54,6 +54,9 @@ package final class FileService: Service {
         }
     }
 
+    /// Whether ``run()`` runs and has not begun to end, so that changes are performed.
+    package var isRunning: Bool { self.shelter.isOpen }
+
     /// Uploads being received now.
     package var openUploads: Int { self.uploads.count }
 

@@ -48,7 +48,7 @@ final class ConnectionCore: PipelineSessionOwner, @unchecked Sendable {
     }
 
     func submit(_ pending: PendingStatement, asScript: Bool) {
-        guard pending.place == .given else { return }
+        if pending.isCancelled { return pending.finish(.failure(.didNotRun(.cancelled))) }
         guard let session = self.session else { return pending.finish(.failure(.didNotRun(.closed))) }
         guard session.mode == .pipeline, !asScript || session.inFlight.isEmpty else {
             let reason = "a script needs the connection for itself"
@@ -62,6 +62,10 @@ final class ConnectionCore: PipelineSessionOwner, @unchecked Sendable {
     }
 
     func cancel(_ pending: PendingStatement) {
+        guard pending.place != .given else {
+            pending.isCancelled = true
+            return
+        }
         self.finish(pending, .failure(pending.givenUp(notSent: .cancelled, sent: .cancelled)))
     }
 

@@ -33,6 +33,8 @@ final class PendingStatement: DueEntry, @unchecked Sendable {
     /// The prepared statement that it was sent with.
     var uses: StatementCache.Key?
     var wasSentAgain = false
+    /// Its task was cancelled before the statement came to the loop, which answers it on arrival.
+    var isCancelled = false
     var outcome = StatementOutcome()
     private var continuation: UnsafeContinuation<Answer, Never>?
 

@@ -31,10 +31,11 @@ final class PoolCore: @unchecked Sendable {
         self.sessions = Array(repeating: nil, count: configuration.connections)
         self.dials = Array(repeating: nil, count: configuration.connections)
         self.deadlines = DeadlineWatch(loop: loop)
+        // From the very beginning: deadlines also hold for what is given before the pool runs.
+        self.deadlines.onDue = { [weak self] in self?.due($0) }
     }
 
     func start() {
-        self.deadlines.onDue = { [weak self] in self?.due($0) }
         for slot in self.machine.started() { self.dial(slot) }
         self.scheduleHealthCheck()
     }
@@ -42,7 +43,7 @@ final class PoolCore: @unchecked Sendable {
     // MARK: Statements
 
     func submit(_ pending: PendingStatement) {
-        guard pending.place == .given else { return }  // Cancelled before it came here.
+        if pending.isCancelled { return self.finish(pending, .failure(.didNotRun(.cancelled))) }
         switch self.machine.submitted(pending) {
         case .send(let slot):
             self.deadlines.add(pending)
@@ -56,6 +57,11 @@ final class PoolCore: @unchecked Sendable {
     }
 
     func cancel(_ pending: PendingStatement) {
+        // Nobody waits yet for one that is still on its way: it is answered when it comes.
+        guard pending.place != .given else {
+            pending.isCancelled = true
+            return
+        }
         self.giveUp(pending, .cancelled, sent: .cancelled)
     }
 

@@ -1,0 +1,173 @@
+import ClusterModel
+import ClusterPorts
+import Foundation
+import NIOCore
+import Synchronization
+
+/// Where a node can be made to die: from that step on, nothing that it asks of the mount or the database happens.
+enum Step: String, CaseIterable, Sendable {
+    case beforeStage, beforeAppend, beforeSeal, afterSeal
+    case beforeReserve, afterReserve
+    case beforeDecide, afterDecide
+    case beforePublish, afterPublish
+    case beforeFinish, afterFinish
+}
+
+/// Lets calls through until a step comes by.
+final class Gate: Sendable {
+    private let stopsAt: Mutex<Step?>
+    private let closed = Mutex(false)
+
+    /// How long its node waits for others, and for the database to tell what became of a lost reply.
+    let patience: Duration
+
+    init(stopsAt step: Step? = nil, patience: Duration = .seconds(10)) {
+        self.stopsAt = Mutex(step)
+        self.patience = patience
+    }
+
+    var isClosed: Bool { self.closed.withLock { $0 } }
+
+    func stop(at step: Step?) { self.stopsAt.withLock { $0 = step } }
+
+    /// True: the node is dead.
+    func stops(_ step: Step? = nil) -> Bool {
+        let hit = step != nil && step == self.stopsAt.withLock { $0 }
+        return self.closed.withLock { closed in
+            if hit { closed = true }
+            return closed
+        }
+    }
+
+    func passVault(_ step: Step? = nil) throws(VaultError) {
+        if self.stops(step) { throw .failed("dead at \(step?.rawValue ?? "this call")") }
+    }
+
+    func passStore(_ step: Step? = nil) throws(StoreError) {
+        if self.stops(step) { throw .notRun("dead at \(step?.rawValue ?? "this call")") }
+    }
+}
+
+/// A vault whose node can die.
+struct GatedVault: FileVault {
+    let inner: any FileVault
+    let gate: Gate
+
+    func identity() async throws(VaultError) -> MountIdentity? { try await self.inner.identity() }
+    func establish(_ proposed: MountIdentity) async throws(VaultError) -> MountIdentity {
+        try await self.inner.establish(proposed)
+    }
+    func probe(expecting identity: MountIdentity, within deadline: Duration) async throws(VaultError) {
+        try await self.inner.probe(expecting: identity, within: deadline)
+    }
+    func highestIncarnation() async throws(VaultError) -> Incarnation? {
+        try await self.inner.highestIncarnation()
+    }
+    func note(_ incarnation: Incarnation) async throws(VaultError) -> Bool {
+        try await self.inner.note(incarnation)
+    }
+
+    func stage(_ operation: UUID, for incarnation: Incarnation) async throws(VaultError) -> any StagedFile {
+        try self.gate.passVault(.beforeStage)
+        return GatedFile(inner: try await self.inner.stage(operation, for: incarnation), gate: self.gate)
+    }
+    func stageFolder(_ operation: UUID, for incarnation: Incarnation) async throws(VaultError)
+        -> StagedIdentity
+    {
+        try self.gate.passVault(.beforeStage)
+        let staged = try await self.inner.stageFolder(operation, for: incarnation)
+        try self.gate.passVault(.afterSeal)
+        return staged
+    }
+    func discard(_ staged: StagedName) async throws(VaultError) {
+        try self.gate.passVault()
+        try await self.inner.discard(staged)
+    }
+    func stagingIncarnations() async throws(VaultError) -> [Incarnation] {
+        try self.gate.passVault()
+        return try await self.inner.stagingIncarnations()
+    }
+    func staged(of incarnation: Incarnation) async throws(VaultError) -> [StagedName] {
+        try self.gate.passVault()
+        return try await self.inner.staged(of: incarnation)
+    }
+    func removeStaging(of incarnation: Incarnation) async throws(VaultError) -> Bool {
+        try self.gate.passVault()
+        return try await self.inner.removeStaging(of: incarnation)
+    }
+    func emptyTrash(limit: Int) async throws(VaultError) -> Int {
+        try self.gate.passVault()
+        return try await self.inner.emptyTrash(limit: limit)
+    }
+
+    func makeHome(of account: AccountName, adopting: Bool) async throws(VaultError) {
+        try await self.inner.makeHome(of: account, adopting: adopting)
+    }
+    func hasHome(of account: AccountName) async throws(VaultError) -> Bool {
+        try await self.inner.hasHome(of: account)
+    }
+    func status(of path: HomePath, in account: AccountName) async throws(VaultError) -> FileStatus? {
+        try self.gate.passVault()
+        return try await self.inner.status(of: path, in: account)
+    }
+    func open(_ path: HomePath, in account: AccountName) async throws(VaultError) -> any OpenedFile {
+        try self.gate.passVault()
+        return try await self.inner.open(path, in: account)
+    }
+    func list(
+        _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int
+    ) async throws(VaultError) -> [FolderEntry] {
+        try self.gate.passVault()
+        return try await self.inner.list(path, in: account, after: name, limit: limit)
+    }
+
+    func publish(
+        _ staged: StagedIdentity, as path: HomePath, in account: AccountName, replacing: Bool
+    ) async throws(VaultError) -> PublishOutcome {
+        try self.gate.passVault(.beforePublish)
+        let outcome = try await self.inner.publish(staged, as: path, in: account, replacing: replacing)
+        try self.gate.passVault(.afterPublish)
+        return outcome
+    }
+    func move(
+        _ from: HomePath, to target: HomePath, in account: AccountName, identity: FileIdentity
+    ) async throws(VaultError) -> MoveOutcome {
+        try self.gate.passVault(.beforePublish)
+        let outcome = try await self.inner.move(from, to: target, in: account, identity: identity)
+        try self.gate.passVault(.afterPublish)
+        return outcome
+    }
+    func remove(
+        _ path: HomePath, in account: AccountName, identity: FileIdentity, operation: UUID
+    ) async throws(VaultError) -> MoveOutcome {
+        try self.gate.passVault(.beforePublish)
+        let outcome = try await self.inner.remove(path, in: account, identity: identity, operation: operation)
+        try self.gate.passVault(.afterPublish)
+        return outcome
+    }
+    func makeFolders(_ path: HomePath, in account: AccountName) async throws(VaultError) {
+        try self.gate.passVault()
+        try await self.inner.makeFolders(path, in: account)
+    }
+}
+
+/// A staged file whose node can die: a dead one does not even clean up.
+struct GatedFile: StagedFile {
+    let inner: any StagedFile
+    let gate: Gate
+
+    var name: StagedName { self.inner.name }
+    func append(_ bytes: ByteBuffer) async throws(VaultError) -> Int64 {
+        try self.gate.passVault(.beforeAppend)
+        return try await self.inner.append(bytes)
+    }
+    func seal() async throws(VaultError) -> SealedFile {
+        try self.gate.passVault(.beforeSeal)
+        let sealed = try await self.inner.seal()
+        try self.gate.passVault(.afterSeal)
+        return sealed
+    }
+    func discard() async {
+        if !self.gate.stops() { await self.inner.discard() }
+    }
+}

@@ -1,0 +1,94 @@
+import Foundation
+import PostgresDriver
+import Synchronization
+import Testing
+
+struct BlockingConnectionTests {
+    private func connect() throws -> BlockingPostgresConnection {
+        try BlockingPostgresConnection(TestServer.configuration(), deadline: .seconds(5))
+    }
+
+    @Test func `it answers like the others`() throws {
+        let connection = try self.connect()
+        let row = try connection.query("select \(1), \("x"), \(nil as Int64?)", deadline: .seconds(5))[0]
+        let (one, text, none) = try row.decode(Int.self, String.self, Int64?.self)
+        #expect(one == 1)
+        #expect(text == "x")
+        #expect(none == nil)
+        #expect(throws: PostgresError.self) { try connection.query("select 1 / 0", deadline: .seconds(5)) }
+        #expect(connection.isOpen)
+        try connection.execute(script: "select 1; select 2", deadline: .seconds(5))
+        #expect(
+            try connection.query("select pg_backend_pid()", deadline: .seconds(5))[0][0, as: Int32.self]
+                == connection.backendID)
+    }
+
+    @Test func `it never waits longer than its deadline for an answer`() throws {
+        let lock = try HeldLock()
+        let connection = try self.connect()
+        let start = ContinuousClock.now
+        #expect(throws: PostgresError.mayHaveRun(.deadline)) {
+            try connection.query("select pg_advisory_lock(\(lock.key))", deadline: .milliseconds(200))
+        }
+        #expect(start.duration(to: .now) >= .milliseconds(200))
+        #expect(start.duration(to: .now) < .seconds(2))
+        #expect(!connection.isOpen)
+        #expect(throws: PostgresError.didNotRun(.closed)) {
+            try connection.query("select 1", deadline: .seconds(1))
+        }
+    }
+
+    @Test func `it never waits longer than its deadline for a session`() throws {
+        let silent = try SilentServer()
+        var configuration = silent.configuration
+        configuration.connectDeadline = .seconds(60)
+        let start = ContinuousClock.now
+        #expect(throws: PostgresError.didNotRun(.notConnected("no session in time"))) {
+            _ = try BlockingPostgresConnection(configuration, deadline: .milliseconds(200))
+        }
+        #expect(start.duration(to: .now) < .seconds(2))
+    }
+
+    @Test func `a terminated backend is an unknown outcome`() throws {
+        let lock = try HeldLock()
+        let connection = try self.connect()
+        let backend = connection.backendID
+        let thread = Thread {
+            let due = ContinuousClock.now.advanced(by: .seconds(10))
+            while (try? lock.currentWaiter()) != backend, ContinuousClock.now < due {}
+            try? lock.terminate(backend)
+        }
+        thread.start()
+        let error = #expect(throws: PostgresError.self) {
+            try connection.query("select pg_advisory_lock(\(lock.key))", deadline: .seconds(15))
+        }
+        guard case .mayHaveRun(.connectionLost) = error else {
+            Issue.record("unexpected: \(String(describing: error))")
+            return
+        }
+        #expect(!connection.isOpen)
+    }
+
+    @Test func `it works on a thread of its own`() async throws {
+        let configuration = try TestServer.configuration()
+        let answer = await withCheckedContinuation { (continuation: CheckedContinuation<Int?, Never>) in
+            let thread = Thread {
+                let connection = try? BlockingPostgresConnection(configuration, deadline: .seconds(5))
+                let rows = try? connection?.query("select \(9)", deadline: .seconds(5))
+                continuation.resume(returning: try? rows?[0][0, as: Int.self])
+            }
+            thread.start()
+        }
+        #expect(answer == 9)
+    }
+
+    @Test func `notices reach who asked for them`() throws {
+        let notices = Mutex<[String]>([])
+        let connection = try BlockingPostgresConnection(TestServer.configuration(), deadline: .seconds(5)) {
+            notice in
+            notices.withLock { $0.append(notice) }
+        }
+        try connection.execute(script: "do $$ begin raise notice 'well, well'; end $$", deadline: .seconds(5))
+        #expect(notices.withLock { $0 }.contains { $0.contains("well, well") })
+    }
+}

@@ -1,0 +1,143 @@
+import PostgresDriver
+import Testing
+
+private final class Waiter: Equatable {
+    let name: String
+    init(_ name: String) { self.name = name }
+    static func == (one: Waiter, other: Waiter) -> Bool { one === other }
+}
+
+struct PoolStateMachineTests {
+    private func running(connections: Int = 2, depth: Int = 2, waitingLimit: Int = 2) -> PoolStateMachine<
+        Waiter
+    > {
+        var machine = PoolStateMachine<Waiter>(
+            connections: connections, depth: depth, waitingLimit: waitingLimit)
+        for slot in machine.started() { _ = machine.dialled(slot) }
+        return machine
+    }
+
+    @Test func `statements go to the least busy connection`() {
+        var machine = self.running()
+        #expect(machine.submitted(Waiter("a")) == .send(slot: 1))
+        #expect(machine.submitted(Waiter("b")) == .send(slot: 0))
+        #expect(machine.answered(1) == .none)
+        #expect(machine.submitted(Waiter("c")) == .send(slot: 1))
+        #expect(machine.slots == [.ready(inFlight: 1), .ready(inFlight: 1)])
+    }
+
+    @Test func `a full pool lets wait, then refuses`() {
+        var machine = self.running(connections: 1, depth: 1, waitingLimit: 1)
+        #expect(machine.submitted(Waiter("a")) == .send(slot: 0))
+        #expect(machine.submitted(Waiter("b")) == .wait)
+        #expect(machine.submitted(Waiter("c")) == .refuse(.queueFull))
+        #expect(machine.waitingCount == 1)
+    }
+
+    @Test func `who came first is served first`() {
+        var machine = self.running(connections: 1, depth: 1, waitingLimit: 5)
+        let (first, second) = (Waiter("first"), Waiter("second"))
+        #expect(machine.submitted(Waiter("a")) == .send(slot: 0))
+        #expect(machine.submitted(first) == .wait)
+        #expect(machine.submitted(second) == .wait)
+        #expect(machine.answered(0) == .serve(1))
+        #expect(machine.nextWaiter(for: 0) == first)
+        #expect(machine.nextWaiter(for: 0) == nil)
+        #expect(machine.slots == [.ready(inFlight: 1)])
+    }
+
+    @Test func `who gave up is not served`() {
+        var machine = self.running(connections: 1, depth: 1, waitingLimit: 5)
+        let (first, second) = (Waiter("first"), Waiter("second"))
+        _ = machine.submitted(Waiter("a"))
+        _ = machine.submitted(first)
+        _ = machine.submitted(second)
+        #expect(machine.withdrawn(first) == true)
+        #expect(machine.withdrawn(first) == false)
+        #expect(machine.answered(0) == .serve(1))
+        #expect(machine.nextWaiter(for: 0) == second)
+    }
+
+    @Test func `statements wait until there is a connection`() {
+        var machine = PoolStateMachine<Waiter>(connections: 1, depth: 2, waitingLimit: 2)
+        #expect(machine.submitted(Waiter("early")) == .wait)
+        #expect(machine.started() == [0])
+        #expect(machine.dialled(0) == .serve)
+        #expect(machine.nextWaiter(for: 0)?.name == "early")
+    }
+
+    @Test func `a lost connection is dialled for at once, one that never answered later`() {
+        var machine = self.running(connections: 1)
+        _ = machine.submitted(Waiter("a"))
+        _ = machine.answered(0)
+        #expect(machine.lost(0, jitter: 1) == .dial)
+        #expect(machine.dialled(0) == .serve)
+        #expect(machine.lost(0, jitter: 1) == .dialLater(.milliseconds(100)))
+        #expect(machine.slots == [.backingOff])
+        #expect(machine.backOffEnded(0) == true)
+        #expect(machine.dialFailed(0, jitter: 0) == .dialLater(.milliseconds(100)))
+        #expect(machine.slots == [.backingOff])
+    }
+
+    @Test func `back-off grows to its cap and never beyond`() {
+        let backOff = BackOff()
+        let delays = (1...8).map { backOff.delay(failures: $0, jitter: 1) }
+        #expect(
+            delays.prefix(4) == [
+                .milliseconds(50), .milliseconds(100), .milliseconds(200), .milliseconds(400),
+            ])
+        #expect(delays.last == .seconds(1))
+        #expect(backOff.delay(failures: 1_000_000, jitter: 0) == .milliseconds(500))
+    }
+
+    @Test func `a connection with an overdue statement gets nothing new until it answers`() {
+        var machine = self.running(connections: 2)
+        #expect(machine.submitted(Waiter("slow")) == .send(slot: 1))
+        machine.overdue(1)
+        #expect(machine.slots[1] == .suspect(inFlight: 1))
+        #expect(machine.submitted(Waiter("b")) == .send(slot: 0))
+        #expect(machine.submitted(Waiter("c")) == .send(slot: 0))
+        #expect(machine.submitted(Waiter("d")) == .wait)
+        #expect(machine.answered(1) == .serve(1))
+        #expect(machine.slots[1] == .ready(inFlight: 0))
+    }
+
+    @Test func `a retired connection ends its work and is replaced`() {
+        var machine = self.running(connections: 1)
+        _ = machine.submitted(Waiter("a"))
+        #expect(machine.retired(0) == .none)
+        #expect(machine.submitted(Waiter("b")) == .wait)
+        #expect(machine.answered(0) == .close)
+        #expect(machine.lost(0, jitter: 0) == .dial)
+        #expect(machine.slots == [.dialling])
+    }
+
+    @Test func `only idle connections are probed`() {
+        var machine = self.running(connections: 1)
+        #expect(machine.probed(0) == true)
+        #expect(machine.probed(0) == false)
+    }
+
+    @Test func `stopping serves those who wait and refuses new ones`() {
+        var machine = self.running(connections: 1, depth: 1)
+        _ = machine.submitted(Waiter("a"))
+        _ = machine.submitted(Waiter("b"))
+        machine.stopBegun()
+        #expect(machine.submitted(Waiter("c")) == .refuse(.closed))
+        #expect(!machine.isDrained)
+        #expect(machine.answered(0) == .serve(1))
+        #expect(machine.nextWaiter(for: 0)?.name == "b")
+        #expect(machine.answered(0) == .none)
+        #expect(machine.isDrained)
+    }
+
+    @Test func `a dead pool answers every waiter`() {
+        var machine = PoolStateMachine<Waiter>(connections: 1, depth: 1, waitingLimit: 5)
+        _ = machine.submitted(Waiter("a"))
+        _ = machine.submitted(Waiter("b"))
+        #expect(machine.stopped().map(\.name) == ["a", "b"])
+        #expect(machine.waitingCount == 0)
+        #expect(machine.phase == .stopped)
+        #expect(machine.dialled(0) == .close)
+    }
+}

@@ -133,12 +133,15 @@ let package = Package(
         // Tests. The servers that they need are started by deploy/scripts/test.sh.
         .target(
             name: "ClusterTestKit",
-            dependencies: ["ClusterModel", "ClusterPorts", "PostgresDriver", "PostgresStore", logging],
+            dependencies: ["ClusterModel", "ClusterPorts", "PostgresDriver", "PostgresStore", "ReadinessLoop", logging],
             swiftSettings: ours),
         .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator", "ClusterModel"], swiftSettings: ours),
         .testTarget(
             name: "ClusterRuntimeTests",
-            dependencies: ["ClusterRuntime", "ClusterTestKit", "ClusterPorts", "ClusterModel", logging],
+            dependencies: [
+                "ClusterRuntime", "Coordinator", "ClusterTestKit", "SharedMount", "PostgresStore", "ClusterPorts",
+                "ClusterModel", lifecycle, logging,
+            ],
             swiftSettings: ours),
         .testTarget(
             name: "PostgresDriverTests", dependencies: ["PostgresDriver", "ReadinessLoop", logging], swiftSettings: ours),
@@ -161,23 +164,33 @@ let package = Package(
             name: "FileServiceTests",
             dependencies: [
                 "FileService", "SharedMount", "ClusterTestKit", "PostgresStore", "PostgresDriver", "ClusterPorts",
-                "ClusterModel", logging,
+                "ClusterModel", lifecycle, logging, nioCore,
             ],
+            swiftSettings: ours),
+        // A node's doors over real servers, for the tests of both doors.
+        .target(
+            name: "DoorTestKit",
+            dependencies: [
+                "ClusterModel", "ClusterPorts", "ClusterTestKit", "PostgresStore", "SharedMount", "FileService", "HTTPDoor",
+                "FilesHTTP", "AdminHTTP", asyncHTTPClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix,
+            ],
+            path: "Tests/DoorTestKit",
+            swiftSettings: ours),
+        .testTarget(
+            name: "HTTPDoorTests", dependencies: ["HTTPDoor", "ClusterModel", "ClusterPorts", httpTypes],
             swiftSettings: ours),
         .testTarget(
             name: "FilesHTTPTests",
             dependencies: [
-                "FilesHTTP", "HTTPDoor", "FileService", "SharedMount", "ClusterTestKit", "PostgresStore",
-                "PostgresDriver", "ClusterPorts", "ClusterModel", asyncHTTPClient, httpTypes, hummingbird, lifecycle,
-                logging, nioCore,
+                "FilesHTTP", "HTTPDoor", "DoorTestKit", "ClusterTestKit", "FileService", "ClusterPorts", "ClusterModel",
+                httpTypes, hummingbird, lifecycle, logging, nioCore,
             ],
             swiftSettings: ours),
         .testTarget(
             name: "AdminHTTPTests",
             dependencies: [
-                "AdminHTTP", "HTTPDoor", "FileService", "SharedMount", "ClusterTestKit", "PostgresStore",
-                "PostgresDriver", "ClusterPorts", "ClusterModel", asyncHTTPClient, httpTypes, hummingbird, lifecycle,
-                logging, nioCore,
+                "AdminHTTP", "HTTPDoor", "DoorTestKit", "ClusterTestKit", "FileService", "ClusterPorts", "ClusterModel",
+                httpTypes, nioCore,
             ],
             swiftSettings: ours),
         .testTarget(

@@ -11,7 +11,7 @@ package enum PageCursor {
         var position: Position
     }
 
-    /// - Parameter list: What identifies list, sort and filters; the same text must be given when the cursor is read.
+    /// - Parameter list: What identifies list, sort and filters; the same text must be given to read the cursor.
     package static func text(_ position: some Codable, of list: String) -> String {
         Base64URL.text([UInt8](buffer: JSONText.buffer(Content(list: Self.mark(list), position: position))))
     }

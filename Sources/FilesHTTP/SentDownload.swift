@@ -58,7 +58,8 @@ extension SentDownload {
     /// The next bytes; none at the end.
     private func piece(at offset: Int64, before end: Int64) async throws -> ByteBuffer {
         guard offset < end else { return ByteBuffer() }
-        let piece = try await self.download.read(from: offset, count: Int(min(end - offset, Int64(Self.piece))))
+        let piece = try await self.download.read(
+            from: offset, count: Int(min(end - offset, Int64(Self.piece))))
         guard piece.readableBytes > 0 else { throw FileShrank() }
         return piece
     }

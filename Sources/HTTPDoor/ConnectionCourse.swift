@@ -16,6 +16,8 @@ package struct ConnectionCourse: Sendable, Equatable {
     private var unanswered = 0
     /// Whether the end of the last request's body is still to come.
     private var bodyOpen = false
+    /// Whether the client said that the last request is the last one.
+    private var clientCloses = false
     /// Whether the answer that is being written says `Connection: close`.
     private var closesAfterAnswer = false
     private let drainBytes: Int
@@ -26,8 +28,10 @@ package struct ConnectionCourse: Sendable, Equatable {
         case forward, drop, close
     }
 
-    package mutating func headRead() -> OnRead {
+    /// - Parameter asksToClose: The client wants no further request on this connection.
+    package mutating func headRead(asksToClose: Bool = false) -> OnRead {
         guard self.state == .open else { return .drop }
+        self.clientCloses = asksToClose
         self.unanswered += 1
         self.bodyOpen = true
         return .forward
@@ -60,7 +64,7 @@ package struct ConnectionCourse: Sendable, Equatable {
     /// Answers whether the head of the answer has to say `Connection: close`.
     package mutating func answerBegins(asksToClose: Bool) -> Bool {
         // The answer belongs to the request being read only if no other one is waiting for its own.
-        self.closesAfterAnswer = asksToClose || (self.bodyOpen && self.unanswered == 1)
+        self.closesAfterAnswer = asksToClose || ((self.bodyOpen || self.clientCloses) && self.unanswered == 1)
         return self.closesAfterAnswer
     }
 

@@ -38,8 +38,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let action: ConnectionCourse.OnRead
         switch self.unwrapInboundIn(data) {
-        case .head:
-            action = self.course.headRead()
+        case .head(let head):
+            action = self.course.headRead(
+                asksToClose: head.headerFields[.connection]?.lowercased() == "close")
             if self.isSurplus && action == .forward { return self.refuse(context: context) }
         case .body(let bytes): action = self.course.bodyRead(bytes: bytes.readableBytes)
         case .end: action = self.course.endRead()

@@ -15,6 +15,11 @@ package struct RequestTarget: Sendable, Equatable {
     package struct QueryItem: Sendable, Equatable {
         package var name: String
         package var value: String
+
+        package init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
     }
 
     /// - Parameter raw: The target as it was sent: a path that begins with a slash, perhaps with a query.
@@ -60,7 +65,7 @@ package struct RequestTarget: Sendable, Equatable {
         guard !bytes.contains(UInt8(ascii: "/")) else {
             throw Problem(
                 .badRequest, .malformedPath,
-                "“\(String(decoding: part, as: UTF8.self))” has an encoded slash (%2F); names cannot have slashes"
+                "“\(String(decoding: part, as: UTF8.self))” has an encoded slash (%2F); no name has one"
             )
         }
         return bytes

@@ -1,7 +1,7 @@
 /// The windows of membership as the statements apply them, by the database's clock.
 package struct MembershipTimes: Sendable, Hashable {
-    /// A longer pause between two heartbeats breaks the chain. Below the fast window, or else the first node that
-    /// is back after a restart of the database evicts the second.
+    /// A longer pause between two heartbeats breaks the chain. Below the fast window, or else the first node
+    /// that is back after a restart of the database evicts the second.
     package var chainGap: Duration
     /// How long a member is silent before it is dead, when nobody holds its advisory lock any more.
     package var fastWindow: Duration

@@ -28,8 +28,8 @@ package struct PostgresStoreConfiguration: Sendable {
         let common = [
             "lock_timeout": "2s", "idle_in_transaction_session_timeout": "5s",
             "client_connection_check_interval": "2s",
-            // The server gives up a silent client after 11 s. Less than the slow window would let go the advisory
-            // lock of a node that is only frozen.
+            // The server gives up a silent client after 11 s. Less than the slow window would let go the
+            // advisory lock of a node that is only frozen.
             "tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3",
             "tcp_user_timeout": "10000",
         ]

@@ -36,8 +36,9 @@ struct AdminOptions: ParsableArguments {
             let token = text.trimmingCharacters(in: .whitespacesAndNewlines)
             if !token.isEmpty { return token }
         }
+        let places = files.joined(separator: " or ")
         throw ClientFailure(
-            "no admin token: give --token or --token-file, set FLOTILLA_ADMIN_TOKEN, or make \(files.joined(separator: " or ")) readable"
+            "no admin token: give --token or --token-file, set FLOTILLA_ADMIN_TOKEN, or make \(places) readable"
         )
     }
 }

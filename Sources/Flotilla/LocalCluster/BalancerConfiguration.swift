@@ -24,6 +24,7 @@ package enum BalancerConfiguration {
                 option redispatch 1
                 option splice-auto
                 option dontlognull
+                option forwardfor
                 retries 3
                 retry-on conn-failure
                 timeout connect 2s

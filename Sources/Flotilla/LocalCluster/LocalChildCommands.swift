@@ -50,6 +50,7 @@ struct LocalChildCommands: Sendable {
             "--files-port", "\(self.ports.files(ofWorker: number))",
             "--admin-port", "\(self.ports.admin(ofWorker: number))", "--bind", "127.0.0.1",
             "--token-file", self.folder.adminToken, "--database-connections", "4",
+            "--trusted-proxies", "127.0.0.1",
         ]
         if self.redisServer != nil { arguments += ["--redis-url", "redis://127.0.0.1:\(self.ports.redis)"] }
         return arguments

@@ -23,7 +23,8 @@ struct Doors {
         limits.connections = self.settings.capacity
         let files = FilesDoor.server(
             FilesDoor.Dependencies(
-                files: self.files, gatekeeper: self.gatekeeper, standing: self.standing, gauge: self.gauge),
+                files: self.files, gatekeeper: self.gatekeeper, standing: self.standing, gauge: self.gauge,
+                trustedProxies: self.settings.trustedProxies),
             address: DoorAddress(host: self.settings.bind, port: self.settings.filesPort), limits: limits,
             logger: self.logger, onBound: { announcement.bound(files: $0) })
         let admin = AdminDoor.server(

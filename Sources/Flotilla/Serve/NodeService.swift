@@ -35,9 +35,11 @@ struct NodeService: Service {
         let files = FileService(
             vault: vault, names: store, transfers: store, standing: board, log: log, limits: FileLimits(),
             logger: self.logger)
+        let scrypt = ScryptPool()
         let gatekeeper = Gatekeeper(
-            store: store, cache: cache?.view, standing: board, cacheKey: facts.cacheKey, logger: self.logger)
-        let desk = AccountDesk(store: store, vault: vault, standing: board)
+            store: store, cache: cache?.view, standing: board, cacheKey: facts.cacheKey, logger: self.logger,
+            scrypt: scrypt)
+        let desk = AccountDesk(store: store, vault: vault, standing: board, scrypt: scrypt)
         let recovery = Recovery(
             vault: vault, names: store, transfers: store, cluster: store, standing: board, logger: self.logger)
         let doors = Doors(

@@ -37,6 +37,7 @@ package enum SettingsTable {
             (.filesPort, "\(settings.filesPort)"),
             (.adminPort, "\(settings.adminPort)"),
             (.advertise, settings.advertise),
+            (.trustedProxies, settings.trustedProxies.sorted().joined(separator: ",")),
             (.capacity, "\(settings.capacity)"),
             (.logLevel, settings.logLevel.rawValue),
             (.user, settings.user ?? "(flotilla, when started as root)"),

@@ -25,6 +25,8 @@ struct NodeOptions: ParsableArguments {
     var adminPort: String?
     @Option(help: "The host under which others reach this node.")
     var advertise: String?
+    @Option(help: "Balancers whose X-Forwarded-For is believed, separated by commas; * for every peer.")
+    var trustedProxies: String?
     @Option(help: "Requests that the node takes on at a time.")
     var capacity: String?
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
@@ -42,7 +44,7 @@ struct NodeOptions: ParsableArguments {
             (.name, self.name), (.databaseURL, self.databaseURL),
             (.databaseConnections, self.databaseConnections), (.redisURL, self.redisURL), (.mount, self.mount),
             (.data, self.data), (.bind, self.bind), (.filesPort, self.filesPort), (.adminPort, self.adminPort),
-            (.advertise, self.advertise), (.capacity, self.capacity), (.logLevel, self.logLevel), (.user, self.user),
+            (.advertise, self.advertise), (.trustedProxies, self.trustedProxies), (.capacity, self.capacity), (.logLevel, self.logLevel), (.user, self.user),
             (.tokenFile, self.tokenFile),
         ]
         var flags: [SettingKey: String] = [:]

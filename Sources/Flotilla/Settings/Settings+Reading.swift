@@ -33,6 +33,10 @@ extension Settings {
             adminPort: reading.number(.adminPort, in: 0...65_535, or: Self.defaultAdminPort),
             portsAreDefaults: source.text(.filesPort) == nil && source.text(.adminPort) == nil,
             advertise: source.text(.advertise) ?? (Self.wildcards.contains(bind) ? user.hostName : bind),
+            trustedProxies: Set(
+                (source.text(.trustedProxies) ?? "").split(separator: ",").map {
+                    $0.trimmingCharacters(in: .whitespaces)
+                }),
             capacity: reading.number(.capacity, in: 1...100_000, or: Self.defaultCapacity),
             logLevel: reading.level(.logLevel),
             user: source.text(.user),

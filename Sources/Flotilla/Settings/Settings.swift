@@ -27,6 +27,8 @@ package struct Settings: Sendable, Equatable {
     package var portsAreDefaults: Bool
     /// The host under which other nodes and balancers reach this one.
     package var advertise: String
+    /// Addresses of balancers whose `X-Forwarded-For` is believed; `*` believes every peer's.
+    package var trustedProxies: Set<String>
     /// Requests that the node takes on at a time.
     package var capacity: Int
     package var logLevel: Logger.Level
@@ -65,13 +67,14 @@ package struct SettingKey: Sendable, Hashable, CustomStringConvertible {
     package static let filesPort = SettingKey("files.port")
     package static let adminPort = SettingKey("admin.port")
     package static let advertise = SettingKey("advertise")
+    package static let trustedProxies = SettingKey("trusted.proxies")
     package static let capacity = SettingKey("capacity")
     package static let logLevel = SettingKey("log.level")
     package static let user = SettingKey("user")
     package static let tokenFile = SettingKey("token.file")
 
     package static let all: [SettingKey] = [
-        .name, .data, .mount, .databaseURL, .databaseConnections, .redisURL, .bind, .filesPort, .adminPort, .advertise, .capacity,
+        .name, .data, .mount, .databaseURL, .databaseConnections, .redisURL, .bind, .filesPort, .adminPort, .advertise, .trustedProxies, .capacity,
         .logLevel, .user, .tokenFile,
     ]
 }

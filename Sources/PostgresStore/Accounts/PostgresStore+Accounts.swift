@@ -3,8 +3,8 @@ package import ClusterPorts
 import PostgresDriver
 import struct Foundation.UUID
 
-/// Accounts. A change locks the account's row first and the cluster's row last; the lock on the cluster's row is
-/// held until commit, so configuration versions become visible in their order and without gaps.
+/// Accounts. A change locks the account's row first and the cluster's row last; the lock on the cluster's row
+/// is held until commit, so configuration versions become visible in their order and without gaps.
 extension PostgresStore {
     package func account(named name: AccountName) async throws(StoreError) -> Versioned<Account?> {
         let row = try await self.one(
@@ -38,8 +38,8 @@ extension PostgresStore {
         return try AccountRow.account(row, from: 0)
     }
 
-    /// Voids the account's cache entry and those of its keys. The keys are read from the statement's snapshot: if
-    /// they changed while it waited for the account's row, it voids everything.
+    /// Voids the account's cache entry and those of its keys. The keys are read from the statement's
+    /// snapshot: if they changed while it waited for the account's row, it voids everything.
     package func change(
         _ name: AccountName, _ change: AccountChange, ifRevision revision: Int64?
     ) async throws(StoreError) -> ChangeAnswer<Account> {

@@ -6,8 +6,8 @@ import PostgresDriver
 enum Fragments {
     /// Rule R3: the row of the member who acts, locked, if it lives.
     ///
-    /// Everything else in the statement asks `exists (select from me)`, so it comes after the lock. Whoever kills
-    /// the member locks the row `for update` first and waits until the statement has committed.
+    /// Everything else in the statement asks `exists (select from me)`, so it comes after the lock. Whoever
+    /// kills the member locks the row `for update` first and waits until the statement has committed.
     static func me(_ right: NodeRight) -> PostgresStatement {
         """
         me as materialized (
@@ -50,7 +50,8 @@ enum Fragments {
         """
     }
 
-    /// Notes what the version from `bumped` makes void, as the CTE `voided` with `kinds` and `subjects` says it.
+    /// Notes what the version from `bumped` makes void, as the CTE `voided` with `kinds` and `subjects` says
+    /// it.
     static let noteConfiguration: PostgresStatement = """
         noted as (
             insert into flotilla.config_change (version, kinds, subjects)

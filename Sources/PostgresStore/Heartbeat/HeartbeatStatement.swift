@@ -4,8 +4,8 @@ import PostgresDriver
 
 /// The statement of a heartbeat, and what its answer means.
 enum HeartbeatStatement {
-    /// Changes no indexed column, so it is a HOT update. The clock is read once, so that the chain's length and its
-    /// start never disagree; a clock that was set back breaks the chain as a gap does.
+    /// Changes no indexed column, so it is a HOT update. The clock is read once, so that the chain's length
+    /// and its start never disagree; a clock that was set back breaks the chain as a gap does.
     static func beat(_ pulse: Pulse, times: MembershipTimes) -> PostgresStatement {
         """
         with now as materialized (

@@ -7,7 +7,8 @@ package struct PostgresHeartbeatLines: HeartbeatLines {
     package let server: PostgresConfiguration
     package let times: MembershipTimes
 
-    /// - Parameter server: see ``PostgresStoreConfiguration/heartbeats``. No transaction pooler may be in between.
+    /// - Parameter server: see ``PostgresStoreConfiguration/heartbeats``. No transaction pooler may be in
+    ///   between.
     package init(server: PostgresConfiguration, times: MembershipTimes = MembershipTimes()) {
         self.server = server
         self.times = times
@@ -19,7 +20,8 @@ package struct PostgresHeartbeatLines: HeartbeatLines {
         let due = ContinuousClock.now.advanced(by: limit)
         do throws(PostgresError) {
             let connection = try BlockingPostgresConnection(self.server, deadline: limit)
-            // Shared, so the lines of one incarnation do not wait for each other, nor for one that is not gone yet.
+            // Shared, so the lines of one incarnation do not wait for each other, nor for one that is not
+            // gone yet.
             let rows = try connection.query(
                 "select pg_try_advisory_lock_shared(\(incarnation.rawValue))",
                 deadline: ContinuousClock.now.duration(to: due))

@@ -2,13 +2,13 @@ package import ClusterModel
 package import ClusterPorts
 import PostgresDriver
 
-/// Deaths: by accusation, and by leaving. Both lock the dying row `for update` before anything is changed, so no
-/// commit of the dying one is in flight when it dies (rule R3).
+/// Deaths: by accusation, and by leaving. Both lock the dying row `for update` before anything is changed, so
+/// no commit of the dying one is in flight when it dies (rule R3).
 extension PostgresStore {
     package func accuse(_ accusation: Accusation) async throws(StoreError) -> Bool {
         guard accusation.watched >= self.times.fastWindow else { return false }
-        // The accuser's own health: alive, heard of just now, and without a gap for the slow window. A heartbeat
-        // that lies in the future (the database's clock was set back) counts as none.
+        // The accuser's own health: alive, heard of just now, and without a gap for the slow window. A
+        // heartbeat that lies in the future (the database's clock was set back) counts as none.
         let accuser: PostgresStatement = """
             accuser as materialized (
                 select from flotilla.member
@@ -61,8 +61,8 @@ extension PostgresStore {
                   and exists (select from accuser)
                 for update
             ), judged as materialized (
-                -- Of the row as it was locked: a heartbeat that came meanwhile has changed hb_seq, and then there
-                -- is no target.
+                -- Of the row as it was locked: a heartbeat that came meanwhile has changed hb_seq, and then
+                -- there is no target.
                 select m.slot, \(verdict) as reason from target m
             ), killed as (
                 update flotilla.member m set status = 'dead', died_at = clock_timestamp()
@@ -116,8 +116,8 @@ extension PostgresStore {
         "(m.hb_at between clock_timestamp() - \(Fragments.interval(window)) and clock_timestamp())"
     }
 
-    /// Sessions of this database that hold the incarnation's advisory lock. A lock with one 64-bit key shows its
-    /// upper half as `classid`, its lower one as `objid`, and 1 as `objsubid`.
+    /// Sessions of this database that hold the incarnation's advisory lock. A lock with one 64-bit key shows
+    /// its upper half as `classid`, its lower one as `objid`, and 1 as `objsubid`.
     private static func holders(of incarnation: PostgresStatement) -> PostgresStatement {
         """
         select from pg_locks l

@@ -38,8 +38,8 @@ extension PostgresStore {
     }
 
     package func nextIncarnation(above floor: Incarnation?) async throws(StoreError) -> Incarnation {
-        // The timeline is the first eight digits of the current log file's name. A row instead of a sequence: a
-        // sequence cannot be raised to a floor while others draw from it.
+        // The timeline is the first eight digits of the current log file's name. A row instead of a sequence:
+        // a sequence cannot be raised to a floor while others draw from it.
         let row = try await self.one(
             """
             update flotilla.cluster

@@ -24,8 +24,8 @@ extension PostgresStore {
     }
 
     package func claimDeparture(of departed: Incarnation, by right: NodeRight) async throws(StoreError) -> Bool {
-        // The holder is judged by what this statement saw of him; if another one took the claim while it waited
-        // for the row, the claim is his.
+        // The holder is judged by what this statement saw of him; if another one took the claim while it
+        // waited for the row, the claim is his.
         let row = try await self.one(
             """
             with \(Fragments.me(right)), seen as materialized (
@@ -47,8 +47,8 @@ extension PostgresStore {
         return try row.reading(Bool.self)
     }
 
-    /// Does nothing while a name, a folder mark or a running transfer of the departed is left: then the departure
-    /// stays due.
+    /// Does nothing while a name, a folder mark or a running transfer of the departed is left: then the
+    /// departure stays due.
     package func closeDeparture(of departed: Incarnation, by right: NodeRight) async throws(StoreError) {
         _ = try await self.run(
             """

@@ -4,7 +4,8 @@ import PostgresDriver
 
 /// Taking a slot. Joiners race; each attempt is one statement, and one joiner of each race wins it.
 extension PostgresStore {
-    /// Each lost attempt means that somebody else took a place, or that the places are spread wider next time.
+    /// Each lost attempt means that somebody else took a place, or that the places are spread wider next
+    /// time.
     private static let joinAttempts = 40
 
     package func join(_ request: JoinRequest) async throws(StoreError) -> JoinAnswer {
@@ -53,9 +54,9 @@ extension PostgresStore {
         }
     }
 
-    /// A free slot has no row or the row of a dead one. Names are unique, the dead ones included: so who had the
-    /// name before gets the old slot again. Of the free slots the first `spread` are shared out by incarnation,
-    /// so that the losers of a race do not meet at the next slot again.
+    /// A free slot has no row or the row of a dead one. Names are unique, the dead ones included: so who had
+    /// the name before gets the old slot again. Of the free slots the first `spread` are shared out by
+    /// incarnation, so that the losers of a race do not meet at the next slot again.
     private static func join(
         _ request: JoinRequest, _ attributes: PostgresJSON, spread: Int
     ) -> PostgresStatement {

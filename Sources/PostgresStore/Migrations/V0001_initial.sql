@@ -32,7 +32,8 @@ insert into flotilla.cluster (cache_key)
 values (sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
 
 -- One row for each slot that was ever taken. No index on what a heartbeat changes, and room in the page: so
--- heartbeats are HOT updates. Heartbeats change no key column, so FOR KEY SHARE (rule R3) never waits for them.
+-- heartbeats are HOT updates. Heartbeats change no key column, so FOR KEY SHARE (rule R3) never waits for
+-- them.
 create table flotilla.member (
     slot        smallint primary key check (slot > 0),
     name        text collate "C" not null unique,
@@ -87,7 +88,8 @@ create table flotilla.account (
     created_at    timestamptz not null,
     changed_at    timestamptz not null,
     revision      bigint not null default 1,
-    -- Keys that the account has, and how often they changed: both lie in the row so that its lock covers them.
+    -- Keys that the account has, and how often they changed: both lie in the row so that its lock covers
+    -- them.
     key_count     smallint not null default 0 constraint account_key_limit check (key_count between 0 and 1000),
     key_changes   bigint not null default 0
 );
@@ -121,8 +123,8 @@ create table flotilla.config_change (
     check (cardinality(kinds) = cardinality(subjects))
 );
 
--- The folders of an account that are being moved or removed. They lie in the home's row because a decision that
--- waited for the row's lock reads only this row anew.
+-- The folders of an account that are being moved or removed. They lie in the home's row because a decision
+-- that waited for the row's lock reads only this row anew.
 create table flotilla.home (
     account_id       uuid primary key references flotilla.account (id),
     busy             bytea[] not null default '{}',
@@ -133,8 +135,8 @@ create table flotilla.home (
 ) with (fillfactor = 70);
 create index home_busy on flotilla.home (account_id) where cardinality(busy) > 0;
 
--- One row for each path with an unfinished change. No foreign keys: their checks would lock more rows than the
--- decision does itself.
+-- One row for each path with an unfinished change. No foreign keys: their checks would lock more rows than
+-- the decision does itself.
 create table flotilla.name (
     account_id         uuid not null,
     path               bytea not null,

@@ -19,8 +19,8 @@ extension PostgresStore {
         return answers
     }
 
-    /// The homes are locked `for share` against marking a folder, and what is busy is read from the locked rows.
-    /// Of two for one name the earlier row in the index wins; the other one does nothing.
+    /// The homes are locked `for share` against marking a folder, and what is busy is read from the locked
+    /// rows. Of two for one name the earlier row in the index wins; the other one does nothing.
     private static func decide(_ publications: [Publication], by right: NodeRight) -> PostgresStatement {
         """
         with \(Fragments.me(right)), asked as materialized (

@@ -5,8 +5,8 @@ package import struct Foundation.Data
 package import struct Foundation.UUID
 
 extension PostgresStore {
-    /// Needs no right: what was decided and carried out stays so, whoever says it. Locks the rows in the order of
-    /// their keys, so of several finishers of one operation the first gets all of its rows.
+    /// Needs no right: what was decided and carried out stays so, whoever says it. Locks the rows in the
+    /// order of their keys, so of several finishers of one operation the first gets all of its rows.
     package func finish(_ finished: [FinishedOperation]) async throws(StoreError) -> Set<UUID> {
         guard !finished.isEmpty else { return [] }
         let byOperation = Self.merged(finished)
@@ -45,7 +45,8 @@ extension PostgresStore {
         return operations
     }
 
-    /// One entry an operation, with the names of all its entries: a record can be written once in a statement.
+    /// One entry an operation, with the names of all its entries: a record can be written once in a
+    /// statement.
     private static func merged(_ finished: [FinishedOperation]) -> [FinishedOperation] {
         var places: [UUID: Int] = [:]
         var merged: [FinishedOperation] = []

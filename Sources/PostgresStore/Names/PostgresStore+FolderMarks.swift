@@ -7,8 +7,8 @@ import struct Foundation.Data
 ///
 /// The order that keeps a folder operation and the decisions below it apart:
 /// 1. `mark` changes the home's row and so waits for every decision that holds it `for share`;
-/// 2. only after it has answered, the caller asks `unfinished(account:below:limit:)`, a statement with a snapshot
-///    of its own, which therefore shows all decisions that came before the mark;
+/// 2. only after it has answered, the caller asks `unfinished(account:below:limit:)`, a statement with a
+///    snapshot of its own, which therefore shows all decisions that came before the mark;
 /// 3. decisions that come later wait for the row, read it anew and find the mark.
 extension PostgresStore {
     package func mark(

@@ -10,7 +10,8 @@ extension PostgresStore {
         _ names: [HomePath], for operation: Operation, by right: NodeRight
     ) async throws(StoreError) -> DecisionAnswer {
         try Self.check(batch: names.count)
-        // Looking first keeps the usual conflict out of the server's log; the key settles what the look missed.
+        // Looking first keeps the usual conflict out of the server's log; the key settles what the look
+        // missed.
         let statement: PostgresStatement = """
             with \(Fragments.me(right)), asked as materialized (
                 select distinct path, sha256(path) as path_key
@@ -109,8 +110,8 @@ extension PostgresStore {
             """)
     }
 
-    /// Only of an incarnation whose death is recorded: then nothing of it can be in flight. Decided names stay;
-    /// roll them forward first, so that the folders they lie in stay marked until then.
+    /// Only of an incarnation whose death is recorded: then nothing of it can be in flight. Decided names
+    /// stay; roll them forward first, so that the folders they lie in stay marked until then.
     package func abandonAll(of departed: Incarnation) async throws(StoreError) -> Int {
         let unmarking = Self.unmarking(
             where: "h.account_id = any (array(select account_id from homes))",

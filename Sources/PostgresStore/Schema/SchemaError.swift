@@ -4,7 +4,8 @@ package import ClusterPorts
 package enum SchemaError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The database was migrated by a newer program that says that this one cannot live with it.
     case tooNew(minReaderVersion: Int, known: Int)
-    /// The database does not answer, or another node holds the lock of the migrations, or a long statement a table.
+    /// The database does not answer, or another node holds the lock of the migrations, or a long statement a
+    /// table.
     case busy(waited: Duration, StoreError)
     case failed(version: Int, StoreError)
     case unreadable(StoreError)

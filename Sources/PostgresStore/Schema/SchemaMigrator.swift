@@ -4,9 +4,10 @@ package import PostgresDriver
 
 /// Brings the schema to the version that this program knows; of many nodes whoever comes first does it.
 ///
-/// Each step is one transaction on a connection of its own (the one exception to rule R1): it takes a transaction
-/// advisory lock, looks at the version again, and moves it by compare-and-set. It waits for no lock longer than
-/// 100 ms at a time, because heartbeats would queue up behind it, and tries again for a bounded time.
+/// Each step is one transaction on a connection of its own (the one exception to rule R1): it takes a
+/// transaction advisory lock, looks at the version again, and moves it by compare-and-set. It waits for no
+/// lock longer than 100 ms at a time, because heartbeats would queue up behind it, and tries again for a
+/// bounded time.
 package struct SchemaMigrator: Sendable {
     package let pool: PostgresPool
     package let migrations: [Migration]
@@ -29,8 +30,8 @@ package struct SchemaMigrator: Sendable {
         self.logger = logger
     }
 
-    /// Answers the schema's version afterwards. It is higher than the newest known one when a newer program was
-    /// here and left a schema that this one can live with.
+    /// Answers the schema's version afterwards. It is higher than the newest known one when a newer program
+    /// was here and left a schema that this one can live with.
     @discardableResult
     package func run() async throws(SchemaError) -> Int {
         let start = ContinuousClock.now

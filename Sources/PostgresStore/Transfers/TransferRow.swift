@@ -12,7 +12,8 @@ enum TransferRow {
         ended_at, reason
         """
 
-    /// Inserts the records `r` that fit the condition, by id; one that is there is replaced unless it has ended.
+    /// Inserts the records `r` that fit the condition, by id; one that is there is replaced unless it has
+    /// ended.
     static func upsert(_ records: [TransferRecord], where condition: PostgresStatement) -> PostgresStatement {
         """
         insert into flotilla.transfer as t (\(Self.columns))

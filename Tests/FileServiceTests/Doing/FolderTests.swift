@@ -116,6 +116,8 @@ struct FolderTests {
                 try await two.running {
                     _ = try await one.files.makeFolder(
                         try Samples.path("here"), by: cluster.caller, parents: false)
+                    try await one.put("here/first", "first")
+                    acknowledged.change { $0.append("first") }
                     try await withThrowingTaskGroup { group in
                         for writer in 0..<4 {
                             group.addTask {

@@ -1,0 +1,157 @@
+import ClusterModel
+import ClusterPorts
+import ClusterRuntime
+import ClusterTestKit
+import Foundation
+import Logging
+import PostgresStore
+import ServiceLifecycle
+import SharedMount
+import Testing
+
+/// Whole nodes without doors: runtime, real database, real mount.
+@Suite(.serialized) struct RuntimeTests {
+    private struct Idle: LoadMeter {
+        func sample() -> LoadSample { .idle }
+    }
+
+    private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    private static func node(_ name: String?, _ database: TestDatabase, mount: String) -> ClusterRuntime {
+        ClusterRuntime(
+            store: database.store, lines: database.lines, mount: PosixVault(root: mount, logger: Self.quiet),
+            meter: Idle(),
+            profile: NodeProfile(
+                name: name.flatMap { NodeName($0) },
+                addresses: NodeAddresses(host: "127.0.0.1", filesPort: 1, adminPort: 2), version: "test",
+                knownSchema: Migration.newest, attributes: [:], capacity: 10, connections: 1),
+            board: StandingBoard(), logger: Self.quiet)
+    }
+
+    private static func withFolder(_ body: (String) async throws -> Void) async throws {
+        let folder = try ScratchFolder("runtime")
+        try await body(folder.path)
+    }
+
+    /// Runs nodes until the body returns, then stops them gracefully.
+    private static func running(
+        _ nodes: [ClusterRuntime], _ body: @escaping @Sendable () async throws -> Void
+    ) async throws {
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: nodes.map {
+                    ServiceGroupConfiguration.ServiceConfiguration(
+                        service: $0, failureTerminationBehavior: .gracefullyShutdownGroup)
+                }, logger: Self.quiet))
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            do {
+                try await body()
+            } catch {
+                await group.triggerGracefulShutdown()
+                throw error
+            }
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+    }
+
+    private static func isServing(_ node: ClusterRuntime) -> Bool {
+        if case .serving = node.board.standing() { return true }
+        return false
+    }
+
+    @Test func `nodes join, see one another, and leave`() async throws {
+        try await withTestDatabase { database in
+            try await Self.withFolder { folder in
+                let nodes = ["a", "b", "c"].map { Self.node($0, database, mount: folder) }
+                try await Self.running(nodes) {
+                    try await eventually(within: .seconds(20)) {
+                        nodes.allSatisfy { Self.isServing($0) && $0.board.view()?.members.count == 3 }
+                    }
+                }
+                let view = try await database.store.view()
+                #expect(view.members.map(\.status) == [.dead, .dead, .dead])
+                #expect(nodes.allSatisfy { $0.board.standing() == .outside })
+            }
+        }
+    }
+
+    @Test func `an evicted node notices, and joins again as a new incarnation`() async throws {
+        try await withTestDatabase { database in
+            try await Self.withFolder { folder in
+                let node = Self.node("a", database, mount: folder)
+                try await Self.running([node]) {
+                    try await eventually(within: .seconds(20)) { Self.isServing(node) }
+                    let first = try #require(node.board.standing().right)
+                    #expect(try await database.store.leave(slot: first.slot, incarnation: first.incarnation))
+                    try await eventually(within: .seconds(20)) {
+                        (node.board.standing().right?.incarnation).map { $0 > first.incarnation } ?? false
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `a crashed member is declared dead by the others`() async throws {
+        try await withTestDatabase { database in
+            try await Self.withFolder { folder in
+                let node = Self.node("a", database, mount: folder)
+                try await Self.running([node]) {
+                    try await eventually(within: .seconds(20)) { Self.isServing(node) }
+                    let victim = try await JoinedNode.join(database, named: "victim")
+                    try await victim.beat()
+                    try await victim.dropLines()
+                    try await eventually(within: .seconds(20)) {
+                        let view = try await database.store.view()
+                        return view.members.first { $0.incarnation == victim.right.incarnation }?.status == .dead
+                    }
+                    try await eventually(within: .seconds(5)) { node.board.sweepDue() }
+                }
+            }
+        }
+    }
+
+    @Test func `a live name is refused with one clear line`() async throws {
+        try await withTestDatabase { database in
+            try await Self.withFolder { folder in
+                let node = Self.node("a", database, mount: folder)
+                try await Self.running([node]) {
+                    try await eventually(within: .seconds(20)) { Self.isServing(node) }
+                    let second = Self.node("a", database, mount: folder)
+                    await #expect(throws: RuntimeError.nameTaken(name: "a", node: "127.0.0.1:1")) {
+                        try await Self.running([second]) {
+                            try await eventually(within: .seconds(20)) { second.board.everJoined() }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `two clusters on one folder at the same moment: one is refused`() async throws {
+        try await withTestDatabase { first in
+            try await withTestDatabase { second in
+                try await Self.withFolder { folder in
+                    let nodes = [Self.node("a", first, mount: folder), Self.node("a", second, mount: folder)]
+                    let outcomes = await withTaskGroup(of: Bool.self) { group in
+                        for node in nodes {
+                            group.addTask {
+                                do {
+                                    try await Self.running([node]) {
+                                        try await eventually(within: .seconds(20)) { Self.isServing(node) }
+                                    }
+                                    return true
+                                } catch {
+                                    return false
+                                }
+                            }
+                        }
+                        return await group.reduce(into: [Bool]()) { $0.append($1) }
+                    }
+                    #expect(outcomes.filter { $0 }.count == 1)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import ClusterModel
+import FilesHTTP
+import Foundation
+import HTTPDoor
+import HTTPTypes
+import Testing
+
+@Suite struct FileRequestTests {
+    private func request(
+        _ method: String, _ target: String, _ headers: HTTPFields = [:]
+    ) throws -> FileRequest {
+        let method = try #require(HTTPRequest.Method(method))
+        return try FileRequest(
+            method: method, target: try RequestTarget(target), headers: headers, authority: "host:8080")
+    }
+
+    private func kind(_ method: String, _ target: String, _ headers: HTTPFields = [:]) -> ProblemKind? {
+        do {
+            _ = try self.request(method, target, headers)
+            return nil
+        } catch { return (error as? Problem)?.kind }
+    }
+
+    private func path(_ text: String) throws -> HomePath { try HomePath(bytes: Array(text.utf8)) }
+
+    @Test func `an upload is understood with all its options`() throws {
+        let digest = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"
+        let asked = try self.request(
+            "PUT", "/files/a/b%20c?parents=true",
+            [.contentLength: "5", .ifNoneMatch: "*", FileHeaders.reprDigest: digest, .expect: "100-Continue"])
+        guard case .upload(let upload) = asked else {
+            Issue.record("no upload")
+            return
+        }
+        #expect(upload.path == (try self.path("a/b c")))
+        #expect(upload.makesParents && !upload.replaces && upload.waits)
+        #expect(upload.ifMatch == nil && upload.length == 5)
+        #expect(
+            upload.digest
+                == Digest(hex: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"))
+    }
+
+    @Test func `a body in chunks has no length`() throws {
+        guard case .upload(let upload) = try self.request("PUT", "/files/a", [.transferEncoding: "chunked"])
+        else {
+            Issue.record("no upload")
+            return
+        }
+        #expect(upload.length == nil)
+        #expect(self.kind("PUT", "/files/a") == .lengthRequired)
+    }
+
+    @Test(arguments: [
+        "/files/..", "/files/a/../b", "/files/%2e%2e/b", "/files/./a", "/files/a%00b", "/files/a%0ab",
+        "/files//a",
+        "/files/a//b", "/files/\(String(repeating: "n", count: 300))", "/files/%2f",
+        "/files/\(Array(repeating: "12345678", count: 500).joined(separator: "/"))",
+    ])
+    func `a path that is none is malformed`(target: String) {
+        #expect(self.kind("GET", target) == .malformedPath)
+        #expect(self.kind("PUT", target, [.contentLength: "0"]) == .malformedPath)
+    }
+
+    @Test func `a name of 255 bytes is one`() throws {
+        let name = String(repeating: "n", count: 255)
+        #expect(self.kind("GET", "/files/\(name)") == nil)
+    }
+
+    @Test func `an upload to a folder's address is refused`() {
+        #expect(self.kind("PUT", "/files/a/", [.contentLength: "0"]) == .malformedPath)
+    }
+
+    @Test func `unknown parameters are refused by every method`() {
+        #expect(self.kind("PUT", "/files/a?parent=true", [.contentLength: "0"]) == .unknownParameter)
+        #expect(self.kind("GET", "/files/a?parents=true") == .unknownParameter)
+        #expect(self.kind("DELETE", "/files/a?recursive=yes") == .invalidParameter)
+        #expect(self.kind("MOVE", "/files/a?x=1", [FileHeaders.destination: "/files/b"]) == .unknownParameter)
+        #expect(self.kind("GET", "/files/?limit=0") == .invalidParameter)
+        #expect(self.kind("GET", "/files/?limit=10001") == .invalidParameter)
+        #expect(self.kind("GET", "/files/?cursor=!") == .invalidParameter)
+    }
+
+    @Test func `headers that would be misunderstood are refused`() {
+        #expect(
+            self.kind("PUT", "/files/a", [.contentLength: "1", .contentRange: "bytes 0-0/1"])
+                == .invalidHeader)
+        #expect(
+            self.kind("PUT", "/files/a", [.contentLength: "1", .contentEncoding: "gzip"])
+                == .unsupportedMediaType)
+        #expect(self.kind("PUT", "/files/a", [.contentLength: "1", .ifNoneMatch: "\"x\""]) == .invalidHeader)
+        #expect(self.kind("PUT", "/files/a", [.contentLength: "1", .expect: "200-ok"]) == .expectationFailed)
+        #expect(
+            self.kind("PUT", "/files/a", [.contentLength: "1", FileHeaders.contentDigest: "sha-256=x"])
+                == .invalidHeader)
+        #expect(self.kind("POST", "/files/a") == .methodNotAllowed)
+    }
+
+    @Test func `a digest is read from each of its fields and others are ignored`() throws {
+        let base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+        let empty = Digest(hex: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+        #expect(try FileHeaders.announcedDigest([FileHeaders.digest: "SHA-256=\(base64)"]) == empty)
+        #expect(
+            try FileHeaders.announcedDigest([FileHeaders.contentDigest: "sha-512=:aa:, sha-256=:\(base64):"])
+                == empty)
+        #expect(try FileHeaders.announcedDigest([FileHeaders.contentDigest: "md5=:aa:"]) == nil)
+        let other = Data(repeating: 1, count: 32).base64EncodedString()
+        #expect(throws: Problem.self) {
+            try FileHeaders.announcedDigest(
+                [FileHeaders.digest: "sha-256=\(base64)", FileHeaders.reprDigest: "sha-256=:\(other):"])
+        }
+    }
+
+    @Test func `a move's destination is a path or an address of this server`() throws {
+        let expected = FileRequest.move(try self.path("a"), to: try self.path("b c"))
+        #expect(try self.request("MOVE", "/files/a", [FileHeaders.destination: "/files/b%20c"]) == expected)
+        #expect(
+            try self.request("MOVE", "/files/a", [FileHeaders.destination: "http://host:8080/files/b%20c"])
+                == expected)
+        #expect(
+            self.kind("MOVE", "/files/a", [FileHeaders.destination: "http://other/files/b"]) == .invalidHeader
+        )
+        #expect(self.kind("MOVE", "/files/a", [FileHeaders.destination: "/etc/b"]) == .invalidHeader)
+        #expect(self.kind("MOVE", "/files/a", [FileHeaders.destination: "/files/../b"]) == .malformedPath)
+        #expect(self.kind("MOVE", "/files/a") == .invalidHeader)
+    }
+
+    @Test func `credentials are read from both schemes`() {
+        let basic = Data("alice:pä:ss".utf8).base64EncodedString()
+        #expect(
+            Credentials(authorization: "Basic \(basic)") == .password(account: "alice", password: "pä:ss"))
+        #expect(Credentials(authorization: "bearer flk_x") == .key("flk_x"))
+        for bad in [nil, "", "Basic", "Basic !!!", "Basic YWxpY2U=", "Digest x"] as [String?] {
+            #expect(Credentials(authorization: bad) == nil)
+        }
+    }
+
+    @Test func `dates look as HTTP wants them`() {
+        #expect(HTTPDate.text(seconds: 784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
+        #expect(HTTPDate.text(seconds: 0) == "Thu, 01 Jan 1970 00:00:00 GMT")
+        #expect(HTTPDate.text(seconds: 1_709_164_800) == "Thu, 29 Feb 2024 00:00:00 GMT")
+    }
+}

@@ -1,0 +1,60 @@
+import ClusterModel
+import Foundation
+import HTTPDoor
+import HTTPTypes
+import Testing
+
+@Suite struct DoorValueTests {
+    @Test func `every kind of problem is in the table of errors`() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let table = try String(contentsOf: root.appending(path: "docs/api/errors.md"), encoding: .utf8)
+        let listed = Set(table.matches(of: /\| `([a-z-]+)` \|/).map { String($0.output.1) })
+        #expect(listed == Set(ProblemKind.allCases.map(\.rawValue)))
+    }
+
+    @Test func `a document has its own members whatever the fields are`() {
+        let problem = Problem(.conflict, .parentMissing, "x").with("status", "7").with("path", "/a")
+        #expect(problem.document["status"] == .number(409))
+        #expect(problem.document["type"] == .text("urn:flotilla:problem:parent-missing"))
+        #expect(problem.document["path"] == .text("/a"))
+    }
+
+    @Test func `a forwarded address counts only from a trusted proxy`() {
+        func address(_ peer: String, _ header: String?, _ trusted: Set<String>) -> String {
+            ForwardedClient.address(peer: peer, forwardedFor: header, trusted: trusted)
+        }
+        #expect(address("10.0.0.1", "1.2.3.4", []) == "10.0.0.1")
+        #expect(address("10.0.0.1", "1.2.3.4", ["10.0.0.1"]) == "1.2.3.4")
+        #expect(address("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.2", ["10.0.0.1", "10.0.0.2"]) == "1.2.3.4")
+        #expect(address("10.0.0.1", "6.6.6.6, 1.2.3.4", ["*"]) == "1.2.3.4")
+        #expect(address("10.0.0.1", "nonsense", ["*"]) == "10.0.0.1")
+    }
+
+    @Test func `readiness follows the standing`() throws {
+        let incarnation = try #require(Incarnation(rawValue: 1))
+        let name = try #require(NodeName("worker-1"))
+        let right = NodeRight(slot: Slot(1), incarnation: incarnation, name: name)
+        func status(_ standing: Standing) -> String {
+            Health.answer(.ready, standing: standing, hasJoined: true).status
+        }
+        #expect(status(.serving(right, ConfigVersion(1))) == "ok")
+        #expect(status(.draining(right, ConfigVersion(1))) == "draining")
+        #expect(status(.stale(right)) == "unavailable")
+        #expect(status(.isolated(right)) == "unavailable")
+        #expect(status(.outside) == "unavailable")
+        #expect(
+            Health.answer(.ready, standing: .sick(right, reason: "gone"), hasJoined: true).reason == "gone")
+        #expect(Health.answer(.live, standing: .outside, hasJoined: false).status == "ok")
+        #expect(Health.answer(.startup, standing: .outside, hasJoined: false).status == "starting")
+    }
+
+    @Test func `the gauge counts what is in hand`() {
+        let gauge = RequestGauge(capacity: 4)
+        gauge.begin()
+        gauge.begin()
+        #expect(gauge.sample() == LoadSample(inFlight: 2, load: 0.5))
+        gauge.end()
+        #expect(gauge.sample().inFlight == 1)
+    }
+}

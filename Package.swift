@@ -59,11 +59,14 @@ let package = Package(
 
         // Performing.
         .target(
-            name: "ClusterRuntime", dependencies: ["ClusterModel", "Coordinator", "ClusterPorts", lifecycle, logging],
+            name: "ClusterRuntime",
+            dependencies: ["ClusterModel", "Coordinator", "ClusterPorts", lifecycle, logging],
             swiftSettings: ours),
         .target(
-            name: "FileService", dependencies: [
-                "ClusterModel", "ClusterPorts", crypto, cryptoExtras, deque, lifecycle, logging, nioCore, nioPosix,
+            name: "FileService",
+            dependencies: [
+                "ClusterModel", "ClusterPorts", crypto, cryptoExtras, deque, lifecycle, logging, nioCore,
+                nioPosix,
             ],
             swiftSettings: ours),
 
@@ -100,20 +103,23 @@ let package = Package(
         .target(
             name: "HTTPDoor",
             dependencies: [
-                "ClusterModel", "ClusterPorts", httpTypes, hummingbird, lifecycle, logging, nioCore, nioHTTPTypes,
+                "ClusterModel", "ClusterPorts", httpTypes, hummingbird, lifecycle, logging, nioCore,
+                nioHTTPTypes,
             ],
             swiftSettings: ours),
         .target(
             name: "FilesHTTP",
             dependencies: [
-                "ClusterModel", "ClusterPorts", "FileService", "HTTPDoor", httpTypes, hummingbird, lifecycle, logging,
+                "ClusterModel", "ClusterPorts", "FileService", "HTTPDoor", httpTypes, hummingbird, lifecycle,
+                logging,
                 nioCore, nioHTTPTypes,
             ],
             swiftSettings: ours),
         .target(
             name: "AdminHTTP",
             dependencies: [
-                "ClusterModel", "ClusterPorts", "FileService", "HTTPDoor", crypto, httpTypes, hummingbird, lifecycle,
+                "ClusterModel", "ClusterPorts", "FileService", "HTTPDoor", crypto, httpTypes, hummingbird,
+                lifecycle,
                 logging, nioCore,
             ],
             resources: [.embedInCode("Resources")],
@@ -123,47 +129,63 @@ let package = Package(
         .executableTarget(
             name: "Flotilla",
             dependencies: [
-                "ClusterModel", "ClusterPorts", "Coordinator", "ClusterRuntime", "PostgresDriver", "RedisDriver",
-                "PostgresStore", "ReadinessLoop", "RedisCache", "EmbeddedPostgres", "SharedMount", "FileService",
-                "FilesHTTP", "AdminHTTP", "HTTPDoor", "CLinux", argumentParser, asyncHTTPClient, configuration, crypto,
-                hummingbird, lifecycle, logging, nioCore, nioHTTP1, nioPosix, systemPackage, unixSignals, yams,
+                "ClusterModel", "ClusterPorts", "Coordinator", "ClusterRuntime", "PostgresDriver",
+                "RedisDriver",
+                "PostgresStore", "ReadinessLoop", "RedisCache", "EmbeddedPostgres", "SharedMount",
+                "FileService",
+                "FilesHTTP", "AdminHTTP", "HTTPDoor", "CLinux", argumentParser, asyncHTTPClient,
+                configuration, crypto,
+                hummingbird, lifecycle, logging, nioCore, nioHTTP1, nioPosix, systemPackage, unixSignals,
+                yams,
             ],
             swiftSettings: ours),
 
         // Tests. The servers that they need are started by deploy/scripts/test.sh.
         .target(
             name: "ClusterTestKit",
-            dependencies: ["ClusterModel", "ClusterPorts", "PostgresDriver", "PostgresStore", "ReadinessLoop", logging],
+            dependencies: [
+                "ClusterModel", "ClusterPorts", "PostgresDriver", "PostgresStore", "ReadinessLoop", logging,
+            ],
             swiftSettings: ours),
-        .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator", "ClusterModel"], swiftSettings: ours),
+        .testTarget(
+            name: "CoordinatorTests", dependencies: ["Coordinator", "ClusterModel"], swiftSettings: ours),
         .testTarget(
             name: "ClusterRuntimeTests",
             dependencies: [
-                "ClusterRuntime", "Coordinator", "ClusterTestKit", "SharedMount", "PostgresStore", "ClusterPorts",
+                "ClusterRuntime", "Coordinator", "ClusterTestKit", "SharedMount", "PostgresStore",
+                "ClusterPorts",
                 "ClusterModel", lifecycle, logging,
             ],
             swiftSettings: ours),
         .testTarget(
-            name: "PostgresDriverTests", dependencies: ["PostgresDriver", "ReadinessLoop", logging], swiftSettings: ours),
+            name: "PostgresDriverTests", dependencies: ["PostgresDriver", "ReadinessLoop", logging],
+            swiftSettings: ours),
         .testTarget(
-            name: "RedisDriverTests", dependencies: ["RedisDriver", "ReadinessLoop", logging], swiftSettings: ours),
+            name: "RedisDriverTests", dependencies: ["RedisDriver", "ReadinessLoop", logging],
+            swiftSettings: ours),
         .testTarget(
             name: "PostgresStoreTests",
-            dependencies: ["PostgresStore", "PostgresDriver", "ClusterTestKit", "ClusterPorts", "ClusterModel", logging],
+            dependencies: [
+                "PostgresStore", "PostgresDriver", "ClusterTestKit", "ClusterPorts", "ClusterModel", logging,
+            ],
             swiftSettings: ours),
         .testTarget(
             name: "RedisCacheTests",
-            dependencies: ["RedisCache", "RedisDriver", "ReadinessLoop", "ClusterPorts", "ClusterModel", logging],
+            dependencies: [
+                "RedisCache", "RedisDriver", "ReadinessLoop", "ClusterPorts", "ClusterModel", logging,
+            ],
             swiftSettings: ours),
         .testTarget(
             name: "SharedMountTests",
             dependencies: ["SharedMount", "ClusterPorts", "ClusterModel", crypto, logging, nioCore],
             swiftSettings: ours),
-        .testTarget(name: "EmbeddedPostgresTests", dependencies: ["EmbeddedPostgres", logging], swiftSettings: ours),
+        .testTarget(
+            name: "EmbeddedPostgresTests", dependencies: ["EmbeddedPostgres", logging], swiftSettings: ours),
         .testTarget(
             name: "FileServiceTests",
             dependencies: [
-                "FileService", "SharedMount", "ClusterTestKit", "PostgresStore", "PostgresDriver", "ClusterPorts",
+                "FileService", "SharedMount", "ClusterTestKit", "PostgresStore", "PostgresDriver",
+                "ClusterPorts",
                 "ClusterModel", lifecycle, logging, nioCore,
             ],
             swiftSettings: ours),
@@ -171,7 +193,8 @@ let package = Package(
         .target(
             name: "DoorTestKit",
             dependencies: [
-                "ClusterModel", "ClusterPorts", "ClusterTestKit", "PostgresStore", "SharedMount", "FileService", "HTTPDoor",
+                "ClusterModel", "ClusterPorts", "ClusterTestKit", "PostgresStore", "SharedMount",
+                "FileService", "HTTPDoor",
                 "FilesHTTP", "AdminHTTP", asyncHTTPClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix,
             ],
             path: "Tests/DoorTestKit",
@@ -182,19 +205,22 @@ let package = Package(
         .testTarget(
             name: "FilesHTTPTests",
             dependencies: [
-                "FilesHTTP", "HTTPDoor", "DoorTestKit", "ClusterTestKit", "FileService", "ClusterPorts", "ClusterModel",
+                "FilesHTTP", "HTTPDoor", "DoorTestKit", "ClusterTestKit", "FileService", "ClusterPorts",
+                "ClusterModel",
                 httpTypes, hummingbird, lifecycle, logging, nioCore,
             ],
             swiftSettings: ours),
         .testTarget(
             name: "AdminHTTPTests",
             dependencies: [
-                "AdminHTTP", "HTTPDoor", "DoorTestKit", "ClusterTestKit", "FileService", "ClusterPorts", "ClusterModel",
+                "AdminHTTP", "HTTPDoor", "DoorTestKit", "ClusterTestKit", "FileService", "ClusterPorts",
+                "ClusterModel",
                 httpTypes, nioCore,
             ],
             swiftSettings: ours),
         .testTarget(
-            name: "FlotillaTests", dependencies: ["Flotilla", "EmbeddedPostgres", "ClusterModel", "ClusterPorts", logging],
+            name: "FlotillaTests",
+            dependencies: ["Flotilla", "EmbeddedPostgres", "ClusterModel", "ClusterPorts", logging],
             swiftSettings: ours),
         .testTarget(name: "TidyTests", swiftSettings: ours),
     ]

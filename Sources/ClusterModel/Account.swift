@@ -12,13 +12,16 @@ package struct AccountName: Hashable, Comparable, Sendable, Codable, CustomStrin
         self.description = text
     }
 
-    package static func < (left: AccountName, right: AccountName) -> Bool { left.description < right.description }
+    package static func < (left: AccountName, right: AccountName) -> Bool {
+        left.description < right.description
+    }
 
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         guard let name = AccountName(text) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "“\(text)” is no account name.")
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "“\(text)” is no account name.")
         }
         self = name
     }
@@ -57,7 +60,8 @@ package struct Account: Hashable, Sendable, Codable {
     package var revision: Int64
 
     package init(
-        id: AccountID, name: AccountName, enabled: Bool, passwordHash: String?, createdAt: Date, changedAt: Date,
+        id: AccountID, name: AccountName, enabled: Bool, passwordHash: String?, createdAt: Date,
+        changedAt: Date,
         revision: Int64
     ) {
         self.id = id
@@ -82,7 +86,8 @@ package struct APIKey: Hashable, Sendable, Codable {
     package var enabled: Bool
 
     package init(
-        id: UUID, account: AccountID, label: String, digest: Digest, createdAt: Date, expiresAt: Date?, enabled: Bool
+        id: UUID, account: AccountID, label: String, digest: Digest, createdAt: Date, expiresAt: Date?,
+        enabled: Bool
     ) {
         self.id = id
         self.account = account

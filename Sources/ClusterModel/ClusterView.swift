@@ -12,7 +12,9 @@ package struct ClusterID: Hashable, Sendable, Codable, CustomStringConvertible {
 package struct ConfigVersion: Hashable, Comparable, Sendable, Codable, CustomStringConvertible {
     package let rawValue: Int64
     package init(_ rawValue: Int64) { self.rawValue = rawValue }
-    package static func < (left: ConfigVersion, right: ConfigVersion) -> Bool { left.rawValue < right.rawValue }
+    package static func < (left: ConfigVersion, right: ConfigVersion) -> Bool {
+        left.rawValue < right.rawValue
+    }
     package var description: String { "\(self.rawValue)" }
 }
 
@@ -30,7 +32,8 @@ package struct ClusterView: Hashable, Sendable {
     package var readAt: Date
 
     package init(
-        cluster: ClusterID, version: Int64, memberLimit: Int, schemaVersion: Int, configVersion: ConfigVersion,
+        cluster: ClusterID, version: Int64, memberLimit: Int, schemaVersion: Int,
+        configVersion: ConfigVersion,
         members: [Member], readAt: Date
     ) {
         self.cluster = cluster

@@ -20,7 +20,8 @@ package struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         guard let digest = Digest(hex: text) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "“\(text)” is no SHA-256 digest.")
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "“\(text)” is no SHA-256 digest.")
         }
         self = digest
     }
@@ -53,7 +54,9 @@ extension [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count / 2)
         for index in stride(from: 0, to: text.count, by: 2) {
-            guard let high = Self.value(text[index]), let low = Self.value(text[index + 1]) else { return nil }
+            guard let high = Self.value(text[index]), let low = Self.value(text[index + 1]) else {
+                return nil
+            }
             bytes.append(high << 4 | low)
         }
         self = bytes

@@ -11,7 +11,8 @@ package struct HeartbeatNews: Sendable, Hashable {
     package var observed: [ObservedHeartbeat]
 
     package init(
-        status: MemberStatus, chainUnbroken: Bool, viewVersion: Int64, configVersion: ConfigVersion, sweepDue: Bool,
+        status: MemberStatus, chainUnbroken: Bool, viewVersion: Int64, configVersion: ConfigVersion,
+        sweepDue: Bool,
         observed: [ObservedHeartbeat]
     ) {
         self.status = status
@@ -47,7 +48,8 @@ package struct Accusation: Sendable, Hashable {
     package var watched: Duration
 
     package init(
-        accuserSlot: Slot, accuser: Incarnation, target: Slot, targetIncarnation: Incarnation, heartbeats: Int64,
+        accuserSlot: Slot, accuser: Incarnation, target: Slot, targetIncarnation: Incarnation,
+        heartbeats: Int64,
         watched: Duration
     ) {
         self.accuserSlot = accuserSlot

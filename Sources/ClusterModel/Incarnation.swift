@@ -1,9 +1,13 @@
-/// The number a node gets at each start: cluster-wide, rising, never issued twice. It fences the node.
+/// The number a node gets at each start: cluster-wide, rising, never issued twice.
+///
+/// It fences the node.
 ///
 /// The upper bits hold the database's timeline, so that a sequence that went back with a failover or a
 /// restore cannot issue a number again: every promotion starts a new timeline.
 package struct Incarnation: Hashable, Comparable, Sendable, Codable, CustomStringConvertible {
-    /// As stored: timeline · 2^40 + sequence. Always positive.
+    /// As stored: timeline · 2^40 + sequence.
+    ///
+    /// Always positive.
     package let rawValue: Int64
 
     package static let sequenceBits: Int64 = 40

@@ -19,7 +19,9 @@ package struct Slot: Hashable, Comparable, Sendable, Codable, CustomStringConver
     }
 }
 
-/// Whether a member may take part. `dead` is final for an incarnation.
+/// Whether a member may take part.
+///
+/// `dead` is final for an incarnation.
 package enum MemberStatus: String, Sendable, Codable, CaseIterable {
     /// Takes work. Goes to `draining` or `dead`.
     case active

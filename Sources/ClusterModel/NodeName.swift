@@ -14,7 +14,8 @@ package struct NodeName: Hashable, Comparable, Sendable, Codable, CustomStringCo
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         guard let name = NodeName(text) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "“\(text)” is no node name.")
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "“\(text)” is no node name.")
         }
         self = name
     }
@@ -29,11 +30,14 @@ package struct NodeName: Hashable, Comparable, Sendable, Codable, CustomStringCo
 enum NameRules {
     static func isName(_ text: String, extra: Set<UInt8>) -> Bool {
         let bytes = Array(text.utf8)
-        guard (1...63).contains(bytes.count), let first = bytes.first, Self.isAlphanumeric(first) else { return false }
+        guard (1...63).contains(bytes.count), let first = bytes.first, Self.isAlphanumeric(first) else {
+            return false
+        }
         return bytes.allSatisfy { Self.isAlphanumeric($0) || extra.contains($0) }
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
-        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+            || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
     }
 }

@@ -1,4 +1,6 @@
-/// The right to take part, valid while the incarnation lives. It is checked again by the statement that commits (R3).
+/// The right to take part, valid while the incarnation lives.
+///
+/// It is checked again by the statement that commits (R3).
 package struct NodeRight: Sendable, Hashable {
     package var slot: Slot
     package var incarnation: Incarnation

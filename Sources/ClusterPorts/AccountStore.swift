@@ -1,4 +1,5 @@
 package import ClusterModel
+
 package import struct Foundation.Date
 package import struct Foundation.UUID
 

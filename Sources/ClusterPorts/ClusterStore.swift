@@ -1,4 +1,5 @@
 package import ClusterModel
+
 package import struct Foundation.Date
 
 /// Membership as rows: each call is one autocommit statement, and a compare-and-set decides who wins.
@@ -66,7 +67,8 @@ package struct ClusterFacts: Sendable, Hashable {
     package var connectionLimit: Int
 
     package init(
-        cluster: ClusterID, mountNonce: MountNonce?, memberLimit: Int, schemaVersion: Int, minReaderVersion: Int,
+        cluster: ClusterID, mountNonce: MountNonce?, memberLimit: Int, schemaVersion: Int,
+        minReaderVersion: Int,
         cacheKey: [UInt8], configVersion: ConfigVersion, connectionLimit: Int
     ) {
         self.cluster = cluster
@@ -92,7 +94,8 @@ package struct JoinRequest: Sendable, Hashable {
     package var capacity: Int
 
     package init(
-        incarnation: Incarnation, name: NodeName?, addresses: NodeAddresses, version: String, knownSchema: Int,
+        incarnation: Incarnation, name: NodeName?, addresses: NodeAddresses, version: String,
+        knownSchema: Int,
         attributes: [String: String], capacity: Int
     ) {
         self.incarnation = incarnation

@@ -1,6 +1,7 @@
 package import ClusterModel
-package import struct Foundation.UUID
 package import NIOCore
+
+package import struct Foundation.UUID
 
 /// The mount as Flotilla uses it: whose it is, staging, homes, and the few renames that make things visible.
 ///
@@ -57,7 +58,8 @@ package protocol StagingArea: Sendable {
     /// A fresh file, `O_CREAT | O_EXCL`, under a name that nobody else ever uses.
     func stage(_ operation: UUID, for incarnation: Incarnation) async throws(VaultError) -> any StagedFile
     /// A fresh, empty, synced folder.
-    func stageFolder(_ operation: UUID, for incarnation: Incarnation) async throws(VaultError) -> StagedIdentity
+    func stageFolder(_ operation: UUID, for incarnation: Incarnation) async throws(VaultError)
+        -> StagedIdentity
 
     /// Removes something staged. Says nothing when it is not there.
     func discard(_ staged: StagedName) async throws(VaultError)
@@ -73,7 +75,9 @@ package protocol StagingArea: Sendable {
     func emptyTrash(limit: Int) async throws(VaultError) -> Int
 }
 
-/// A file in staging, owned by one task. Dropped without ``seal()`` it is to be discarded.
+/// A file in staging, owned by one task.
+///
+/// Dropped without ``seal()`` it is to be discarded.
 package protocol StagedFile: Sendable {
     var name: StagedName { get }
     /// Writes after what was written before, and goes on with the digest. Answers the bytes written so far.
@@ -135,7 +139,10 @@ package struct FileStatus: Sendable, Hashable {
 
     /// A strong entity tag, equal on all nodes: from inode, size, modification and change time; with quotes.
     package var entityTag: String {
-        let words = [self.identity.inode, UInt64(self.size), UInt64(bitPattern: self.modified), UInt64(bitPattern: self.changed)]
+        let words = [
+            self.identity.inode, UInt64(self.size), UInt64(bitPattern: self.modified),
+            UInt64(bitPattern: self.changed),
+        ]
         return "\"" + words.map { String($0, radix: 36) }.joined(separator: "-") + "\""
     }
 }
@@ -150,7 +157,9 @@ package struct FolderEntry: Sendable, Hashable {
     }
 }
 
-/// An open file to read from. Close it once.
+/// An open file to read from.
+///
+/// Close it once.
 package protocol OpenedFile: Sendable {
     /// Taken after the file was opened.
     var status: FileStatus { get }
@@ -159,7 +168,9 @@ package protocol OpenedFile: Sendable {
     func close() async
 }
 
-/// The renames by which a decision becomes visible. Each can be done by any node and again.
+/// The renames by which a decision becomes visible.
+///
+/// Each can be done by any node and again.
 package protocol NamePublisher: Sendable {
     /// Renames the staged thing to its path and syncs the folder; makes missing parents, synced too.
     func publish(

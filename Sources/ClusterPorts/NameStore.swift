@@ -1,4 +1,5 @@
 package import ClusterModel
+
 package import struct Foundation.Date
 package import struct Foundation.UUID
 
@@ -32,7 +33,8 @@ package protocol NameStore: Sendable {
     /// The unfinished change of a name, if there is one.
     func unfinished(account: AccountID, path: HomePath) async throws(StoreError) -> UnfinishedName?
     /// Those below a folder, the folder's own name left out.
-    func unfinished(account: AccountID, below folder: HomePath, limit: Int) async throws(StoreError) -> [UnfinishedName]
+    func unfinished(account: AccountID, below folder: HomePath, limit: Int) async throws(StoreError)
+        -> [UnfinishedName]
     /// Those of a departed incarnation.
     func unfinished(of incarnation: Incarnation, limit: Int) async throws(StoreError) -> [UnfinishedName]
     /// Gives up all reservations and folder marks of a departed incarnation. Answers how many.
@@ -84,7 +86,9 @@ package struct Publication: Sendable, Hashable {
     /// False: something that stands at the path stays, and the publication fails.
     package var replaces: Bool
 
-    package init(operation: Operation, path: HomePath, staged: StagedIdentity, digest: Digest?, replaces: Bool) {
+    package init(
+        operation: Operation, path: HomePath, staged: StagedIdentity, digest: Digest?, replaces: Bool
+    ) {
         self.operation = operation
         self.path = path
         self.staged = staged

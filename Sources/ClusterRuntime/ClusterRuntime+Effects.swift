@@ -4,7 +4,9 @@ import Coordinator
 import Logging
 
 extension ClusterRuntime {
-    /// Performs an input's effects, and those of what came of them. True: this incarnation has ended.
+    /// Performs an input's effects, and those of what came of them.
+    ///
+    /// True: this incarnation has ended.
     func perform(
         _ input: Coordinator.Input, at: ClusterInstant, _ coordinator: inout Coordinator, thread: LineThread
     ) async -> Bool {
@@ -35,7 +37,8 @@ extension ClusterRuntime {
                 self.logger.warning(
                     "declared a member dead",
                     metadata: [
-                        "member.slot": "\(accusation.target)", "member.incarnation": "\(accusation.targetIncarnation)",
+                        "member.slot": "\(accusation.target)",
+                        "member.incarnation": "\(accusation.targetIncarnation)",
                         "member.heartbeats": "\(accusation.heartbeats)",
                         "watched.ms": "\(accusation.watched.wholeMilliseconds)",
                     ])

@@ -116,14 +116,17 @@ package final class ClusterRuntime: Service {
     private var patience: Duration? { self.board.everJoined() ? nil : .seconds(10) }
 
     private func thread(
-        _ role: LineThread.Role, _ incarnation: Incarnation, report: @escaping @Sendable (LineThread.Report) -> Void
+        _ role: LineThread.Role, _ incarnation: Incarnation,
+        report: @escaping @Sendable (LineThread.Report) -> Void
     ) -> LineThread {
         LineThread(
             role: role, incarnation: incarnation, lines: self.lines, board: self.board, meter: self.meter,
             capacity: self.profile.capacity, times: self.times, logger: self.logger, report: report)
     }
 
-    private static func waitUntilOpen(_ reports: AsyncStream<LineThread.Report>, patience: Duration?) async throws {
+    private static func waitUntilOpen(_ reports: AsyncStream<LineThread.Report>, patience: Duration?)
+        async throws
+    {
         let started = SteadyClock.now()
         for await report in reports {
             switch report {

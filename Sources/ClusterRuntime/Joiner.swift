@@ -16,7 +16,8 @@ package struct NodeProfile: Sendable {
     package var connections: Int
 
     package init(
-        name: NodeName?, addresses: NodeAddresses, version: String, knownSchema: Int, attributes: [String: String],
+        name: NodeName?, addresses: NodeAddresses, version: String, knownSchema: Int,
+        attributes: [String: String],
         capacity: Int, connections: Int
     ) {
         self.name = name
@@ -52,7 +53,8 @@ struct Joiner: Sendable {
                 let winner = try await self.mount.establish(proposed)
                 guard winner.cluster == facts.cluster else {
                     throw RuntimeError.foreignMount(
-                        "it belongs to cluster \(winner.cluster), and this database is cluster \(facts.cluster).")
+                        "it belongs to cluster \(winner.cluster), and this database is cluster \(facts.cluster)."
+                    )
                 }
                 return try await self.record(winner.nonce, facts)
             case .refuse(let reason):
@@ -92,7 +94,9 @@ struct Joiner: Sendable {
         throw RuntimeError.incarnationUsed("five in a row had been used on this mount before")
     }
 
-    /// Takes a slot. Waits for those in the way who stand still, evicts them when it may, and gives up when all live.
+    /// Takes a slot.
+    ///
+    /// Waits for those in the way who stand still, evicts them when it may, and gives up when all live.
     /// Answers the right and when the statement that gave it left.
     func takeSlot(_ request: JoinRequest) async throws -> (NodeRight, sentAt: ClusterInstant) {
         var watch = JoinerWatch()
@@ -107,7 +111,8 @@ struct Joiner: Sendable {
             case .nameTaken(let member):
                 inTheWay = [member]
                 refusal = .nameTaken(
-                    name: member.name.description, node: "\(member.addresses.host):\(member.addresses.filesPort)")
+                    name: member.name.description,
+                    node: "\(member.addresses.host):\(member.addresses.filesPort)")
             case .full(let limit, let members):
                 inTheWay = members
                 refusal = .clusterFull(limit: limit)
@@ -142,11 +147,13 @@ struct Joiner: Sendable {
     private func accuse(_ stood: [JoinerWatch.Stood], as joiner: Incarnation) async throws {
         for other in stood {
             let accusation = Accusation(
-                accuserSlot: Slot(0), accuser: joiner, target: other.slot, targetIncarnation: other.incarnation,
+                accuserSlot: Slot(0), accuser: joiner, target: other.slot,
+                targetIncarnation: other.incarnation,
                 heartbeats: other.heartbeats, watched: other.watched)
             if try await self.store.accuse(asJoiner: accusation) {
                 self.logger.warning(
-                    "evicted a member that stood still", metadata: ["member.incarnation": "\(other.incarnation)"])
+                    "evicted a member that stood still",
+                    metadata: ["member.incarnation": "\(other.incarnation)"])
             }
         }
     }

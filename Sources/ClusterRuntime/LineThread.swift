@@ -44,7 +44,8 @@ final class LineThread: Sendable {
     private let report: @Sendable (Report) -> Void
 
     init(
-        role: Role, incarnation: Incarnation, lines: any HeartbeatLines, board: StandingBoard, meter: any LoadMeter,
+        role: Role, incarnation: Incarnation, lines: any HeartbeatLines, board: StandingBoard,
+        meter: any LoadMeter,
         capacity: Int, times: MembershipTimes, logger: Logger, report: @escaping @Sendable (Report) -> Void
     ) {
         self.role = role
@@ -80,7 +81,9 @@ final class LineThread: Sendable {
         if earlier { self.poke.signal() }
     }
 
-    /// The thread closes its line and ends within one heartbeat's deadline. It is safe to call this twice.
+    /// The thread closes its line and ends within one heartbeat's deadline.
+    ///
+    /// It is safe to call this twice.
     func stop() {
         self.orders.withLock { $0.stopped = true }
         self.poke.signal()
@@ -128,14 +131,17 @@ final class LineThread: Sendable {
         } catch {
             failures += 1
             if reporting { self.report(.failedToOpen(error)) }
-            self.logger.debug("line not opened", metadata: ["line.role": "\(self.role)", "error": "\(error)"])
+            self.logger.debug(
+                "line not opened", metadata: ["line.role": "\(self.role)", "error": "\(error)"])
             let pause = min(1_000, 25 << min(failures, 6))
             _ = self.poke.wait(timeout: .now() + .milliseconds(Int.random(in: pause / 2...pause)))
             return nil
         }
     }
 
-    /// One beat or check. False: the incarnation is dead, and the thread ends.
+    /// One beat or check.
+    ///
+    /// False: the incarnation is dead, and the thread ends.
     private func turn(_ line: inout (any HeartbeatLine)?, right: NodeRight) -> Bool {
         guard let current = line else { return true }
         do {
@@ -145,7 +151,8 @@ final class LineThread: Sendable {
             }
             let sentAt = SteadyClock.now()
             let pulse = Pulse(
-                slot: right.slot, incarnation: right.incarnation, load: self.meter.sample(), capacity: self.capacity)
+                slot: right.slot, incarnation: right.incarnation, load: self.meter.sample(),
+                capacity: self.capacity)
             switch try current.beat(pulse, within: self.times.heartbeatDeadline) {
             case .alive(let news):
                 self.board.acknowledged(news, sentAt: sentAt, incarnation: right.incarnation)

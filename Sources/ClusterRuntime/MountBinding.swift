@@ -23,7 +23,8 @@ package enum MountBinding {
                     + "Is it mounted?")
         }
         guard mount.cluster == facts.cluster else {
-            return .refuse("it belongs to cluster \(mount.cluster), and this database is cluster \(facts.cluster).")
+            return .refuse(
+                "it belongs to cluster \(mount.cluster), and this database is cluster \(facts.cluster).")
         }
         guard let nonce = facts.mountNonce else { return .record(mount.nonce) }
         guard nonce == mount.nonce else {

@@ -22,7 +22,8 @@ struct MountWatch: Sendable {
             }
             if self.board.mount(trouble) {
                 if let trouble {
-                    self.logger.warning("the mount is out of order", metadata: ["mount.trouble": "\(trouble)"])
+                    self.logger.warning(
+                        "the mount is out of order", metadata: ["mount.trouble": "\(trouble)"])
                 } else {
                     self.logger.info("the mount is in order")
                 }

@@ -12,7 +12,8 @@ package enum RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .databaseUnreachable(let reason): "The database cannot be reached: \(reason)"
-        case .nameTaken(let name, let node): "The name “\(name)” is taken by a live node (\(node)). Choose another --name."
+        case .nameTaken(let name, let node):
+            "The name “\(name)” is taken by a live node (\(node)). Choose another --name."
         case .clusterFull(let limit):
             "The cluster is full: all \(limit) slots of its member limit are held by live nodes."
         case .foreignMount(let reason): "The mount is not this cluster's: \(reason)"

@@ -39,7 +39,8 @@ package final class StandingBoard: NodeStanding {
     package func everJoined() -> Bool { self.state.withLock { $0.everJoined } }
 
     package func changes() -> AsyncStream<Void> {
-        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let number = self.state.withLock { state in
             state.nextListener += 1
             state.listeners[state.nextListener] = continuation
@@ -64,7 +65,9 @@ package final class StandingBoard: NodeStanding {
 
     func acknowledged(_ news: HeartbeatNews, sentAt: ClusterInstant, incarnation: Incarnation) {
         self.change { state in
-            guard var knowledge = state.knowledge, knowledge.right.incarnation == incarnation else { return false }
+            guard var knowledge = state.knowledge, knowledge.right.incarnation == incarnation else {
+                return false
+            }
             let changed =
                 knowledge.status != news.status || knowledge.configVersion != news.configVersion
                 || state.sweepDue != news.sweepDue

@@ -12,7 +12,9 @@ package func eventually(
     let due = ContinuousClock.now.advanced(by: limit)
     while true {
         if try await condition() { return }
-        guard ContinuousClock.now < due else { throw NeverHappened(description: "\(what): not within \(limit)") }
+        guard ContinuousClock.now < due else {
+            throw NeverHappened(description: "\(what): not within \(limit)")
+        }
         try await Task.sleep(for: .milliseconds(10))
     }
 }

@@ -26,7 +26,8 @@ package final class FixedStanding: NodeStanding {
     package func sweepDue() -> Bool { self.state.withLock { $0.sweepDue } }
 
     package func changes() -> AsyncStream<Void> {
-        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.state.withLock { $0.watchers.append(continuation) }
         return stream
     }

@@ -31,7 +31,8 @@ package final class JoinedNode: Sendable {
                 lines.lines.append(try database.lines.open(for: incarnation, within: .seconds(10)))
             }
         }
-        let answer = try await database.store.join(JoinRequest.test(incarnation, named: name.flatMap { NodeName($0) }))
+        let answer = try await database.store.join(
+            JoinRequest.test(incarnation, named: name.flatMap { NodeName($0) }))
         guard case .joined(let slot, let name) = answer else { throw JoinRefused(answer: answer) }
         return JoinedNode(
             right: NodeRight(slot: slot, incarnation: incarnation, name: name), queue: queue, lines: lines)

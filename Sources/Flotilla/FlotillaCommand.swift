@@ -9,7 +9,8 @@ struct FlotillaCommand: AsyncParsableCommand {
         abstract: "A clustered file-transfer service.",
         version: ProgramVersion.text,
         subcommands: [
-            ServeCommand.self, ConfigCommand.self, ClusterCommand.self, NodesCommand.self, AccountsCommand.self,
+            ServeCommand.self, ConfigCommand.self, ClusterCommand.self, NodesCommand.self,
+            AccountsCommand.self,
             TransfersCommand.self, TokenCommand.self,
         ])
 

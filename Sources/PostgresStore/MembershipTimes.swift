@@ -1,6 +1,8 @@
 /// The windows of membership as the statements apply them, by the database's clock.
 package struct MembershipTimes: Sendable, Hashable {
-    /// A longer pause between two heartbeats breaks the chain. Below the fast window, or else the first node
+    /// A longer pause between two heartbeats breaks the chain.
+    ///
+    /// Below the fast window, or else the first node
     /// that is back after a restart of the database evicts the second.
     package var chainGap: Duration
     /// How long a member is silent before it is dead, when nobody holds its advisory lock any more.
@@ -12,7 +14,8 @@ package struct MembershipTimes: Sendable, Hashable {
         chainGap: Duration = .milliseconds(450), fastWindow: Duration = .milliseconds(500),
         slowWindow: Duration = .seconds(5)
     ) {
-        precondition(chainGap < fastWindow && fastWindow < slowWindow, "\(chainGap), \(fastWindow), \(slowWindow)")
+        precondition(
+            chainGap < fastWindow && fastWindow < slowWindow, "\(chainGap), \(fastWindow), \(slowWindow)")
         self.chainGap = chainGap
         self.fastWindow = fastWindow
         self.slowWindow = slowWindow

@@ -36,9 +36,8 @@ package struct PostgresStore: ClusterStore, NameStore, TransferStore, AccountSto
 
     static func check(batch count: Int) throws(StoreError) {
         guard count <= Self.batchLimit else {
-            throw .refused(sqlState: "54000", message: "\(count) items at once; \(Self.batchLimit) are the most")
+            throw .refused(
+                sqlState: "54000", message: "\(count) items at once; \(Self.batchLimit) are the most")
         }
     }
 }
-
-

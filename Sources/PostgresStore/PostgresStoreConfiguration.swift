@@ -16,7 +16,8 @@ package struct PostgresStoreConfiguration: Sendable {
     }
 
     package var pool: PostgresPoolConfiguration {
-        PostgresPoolConfiguration(server: self.server(["statement_timeout": "10s"]), connections: self.connections)
+        PostgresPoolConfiguration(
+            server: self.server(["statement_timeout": "10s"]), connections: self.connections)
     }
 
     /// For ``PostgresHeartbeatLines``: nothing of a heartbeat needs to survive a crash of the server.
@@ -38,7 +39,8 @@ package struct PostgresStoreConfiguration: Sendable {
             parameters: [
                 "application_name": "flotilla \(self.node)", "target_session_attrs": "read-write",
                 // The client gives up a silent server: reads after 5 s, writes after 5 s.
-                "keepalives": "1", "keepalives_idle": "2", "keepalives_interval": "1", "keepalives_count": "3",
+                "keepalives": "1", "keepalives_idle": "2", "keepalives_interval": "1",
+                "keepalives_count": "3",
                 "tcp_user_timeout": "5000",
             ],
             sessionSettings: common.merging(settings) { _, special in special })

@@ -9,7 +9,8 @@ extension StoreError {
         case .mayHaveRun(let reason): self = .mayHaveRun("\(reason)")
         case .unreadable(let reason): self = .corrupt(reason)
         case .failed(let error) where Self.isPassing(error.sqlState): self = .notRun(error.description)
-        case .failed(let error): self = .refused(sqlState: error.sqlState.rawValue, message: error.description)
+        case .failed(let error):
+            self = .refused(sqlState: error.sqlState.rawValue, message: error.description)
         }
     }
 

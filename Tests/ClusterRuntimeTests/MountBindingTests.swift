@@ -8,7 +8,9 @@ import Testing
     static let cluster = ClusterID(UUID(uuid: (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)))
     static let other = ClusterID(UUID(uuid: (2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2)))
 
-    static func nonce(_ byte: UInt8) throws -> MountNonce { try #require(MountNonce(Array(repeating: byte, count: 16))) }
+    static func nonce(_ byte: UInt8) throws -> MountNonce {
+        try #require(MountNonce(Array(repeating: byte, count: 16)))
+    }
 
     static func facts(_ nonce: MountNonce?) -> ClusterFacts {
         ClusterFacts(

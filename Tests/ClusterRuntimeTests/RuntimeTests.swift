@@ -104,7 +104,8 @@ import Testing
                     try await victim.dropLines()
                     try await eventually(within: .seconds(20)) {
                         let view = try await database.store.view()
-                        return view.members.first { $0.incarnation == victim.right.incarnation }?.status == .dead
+                        return view.members.first { $0.incarnation == victim.right.incarnation }?.status
+                            == .dead
                     }
                     try await eventually(within: .seconds(5)) { node.board.sweepDue() }
                 }
@@ -120,9 +121,7 @@ import Testing
                     try await eventually(within: .seconds(20)) { Self.isServing(node) }
                     let second = Self.node("a", database, mount: folder)
                     await #expect(throws: RuntimeError.nameTaken(name: "a", node: "127.0.0.1:1")) {
-                        try await Self.running([second]) {
-                            try await eventually(within: .seconds(20)) { second.board.everJoined() }
-                        }
+                        try await second.run()
                     }
                 }
             }

@@ -8,8 +8,10 @@ import Testing
         let date = Date(timeIntervalSince1970: 0)
         return Member(
             slot: Slot(Int16(raw)), name: MembershipTests.name("worker-\(raw)"),
-            incarnation: MembershipTests.incarnation(raw), status: .active, heartbeats: heartbeats, lastHeartbeat: date,
-            joinedAt: date, unbrokenSince: date, addresses: NodeAddresses(host: "h", filesPort: 1, adminPort: 2),
+            incarnation: MembershipTests.incarnation(raw), status: .active, heartbeats: heartbeats,
+            lastHeartbeat: date,
+            joinedAt: date, unbrokenSince: date,
+            addresses: NodeAddresses(host: "h", filesPort: 1, adminPort: 2),
             version: "1", attributes: [:], capacity: 1, load: .idle)
     }
 
@@ -34,7 +36,8 @@ import Testing
 
     @Test func `one still holder among live ones keeps the joiner waiting`() {
         var watch = JoinerWatch()
-        _ = watch.look(at: [Self.member(1, heartbeats: 5), Self.member(2, heartbeats: 5)], now: MembershipTests.at(0))
+        _ = watch.look(
+            at: [Self.member(1, heartbeats: 5), Self.member(2, heartbeats: 5)], now: MembershipTests.at(0))
         let verdict = watch.look(
             at: [Self.member(1, heartbeats: 6), Self.member(2, heartbeats: 5)], now: MembershipTests.at(250))
         #expect(verdict == .wait)
@@ -45,7 +48,8 @@ import Testing
         _ = watch.look(at: [Self.member(1, heartbeats: 5)], now: MembershipTests.at(0))
         _ = watch.look(at: [Self.member(1, heartbeats: 6)], now: MembershipTests.at(4_000))
         #expect(watch.look(at: [Self.member(1, heartbeats: 6)], now: MembershipTests.at(5_000)) == .giveUp)
-        guard case .accuse = watch.look(at: [Self.member(1, heartbeats: 6)], now: MembershipTests.at(9_000)) else {
+        guard case .accuse = watch.look(at: [Self.member(1, heartbeats: 6)], now: MembershipTests.at(9_000))
+        else {
             Issue.record("nobody was accused")
             return
         }

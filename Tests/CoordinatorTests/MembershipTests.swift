@@ -19,13 +19,17 @@ import Testing
 
     static func news(_ others: [(Int64, Int64)], unbroken: Bool = true, view: Int64 = 1) -> HeartbeatNews {
         HeartbeatNews(
-            status: .active, chainUnbroken: unbroken, viewVersion: view, configVersion: ConfigVersion(1), sweepDue: false,
+            status: .active, chainUnbroken: unbroken, viewVersion: view, configVersion: ConfigVersion(1),
+            sweepDue: false,
             observed: others.map {
-                ObservedHeartbeat(slot: Slot(Int16($0.0)), incarnation: Self.incarnation($0.0), heartbeats: $0.1)
+                ObservedHeartbeat(
+                    slot: Slot(Int16($0.0)), incarnation: Self.incarnation($0.0), heartbeats: $0.1)
             })
     }
 
-    static func at(_ milliseconds: Int64) -> ClusterInstant { .zero.advanced(by: .milliseconds(milliseconds)) }
+    static func at(_ milliseconds: Int64) -> ClusterInstant {
+        .zero.advanced(by: .milliseconds(milliseconds))
+    }
 
     /// Beats every 250 ms from `first` to `last`; the other's count comes from `heartbeats`.
     static func beat(
@@ -59,7 +63,8 @@ import Testing
     @Test func `the timer accuses without waiting for a heartbeat`() {
         var coordinator = Coordinator(right: Self.me, joinedAt: .zero)
         _ = Self.beat(&coordinator, from: 250, to: 10_000) { $0 / 250 }
-        let effects = coordinator.step(.beatAnswered(Self.news([(20, 40)]), sentAt: Self.at(10_240)), at: Self.at(10_260))
+        let effects = coordinator.step(
+            .beatAnswered(Self.news([(20, 40)]), sentAt: Self.at(10_240)), at: Self.at(10_260))
         #expect(effects.accusations == [])
         #expect(effects.wakeAt == Self.at(10_500))
         #expect(coordinator.step(.woke, at: Self.at(10_500)).accusations.count == 1)
@@ -104,7 +109,8 @@ import Testing
         var coordinator = Coordinator(right: Self.me, joinedAt: .zero)
         func view(_ version: Int64) -> ClusterView {
             ClusterView(
-                cluster: ClusterID(UUID(uuid: (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16))), version: version,
+                cluster: ClusterID(UUID(uuid: (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16))),
+                version: version,
                 memberLimit: 20, schemaVersion: 1, configVersion: ConfigVersion(1), members: [],
                 readAt: Date(timeIntervalSince1970: 0))
         }
@@ -134,7 +140,9 @@ import Testing
 @Suite struct StandingTests {
     static let right = MembershipTests.me
 
-    static func standing(after milliseconds: Int64, status: MemberStatus = .active, trouble: String? = nil) -> Standing {
+    static func standing(after milliseconds: Int64, status: MemberStatus = .active, trouble: String? = nil)
+        -> Standing
+    {
         let knowledge = StandingRule.Knowledge(
             right: Self.right, status: status, configVersion: ConfigVersion(3), acknowledged: .zero,
             mountTrouble: trouble)

@@ -21,7 +21,8 @@ import Testing
             let key = try self.key(of: alice, 7)
             try await db.store.addKey(key)
             let change = AccountChange(enabled: false)
-            guard case .changed(let changed) = try await db.store.change(alice.name, change, ifRevision: 1) else {
+            guard case .changed(let changed) = try await db.store.change(alice.name, change, ifRevision: 1)
+            else {
                 throw NeverHappened(description: "no change")
             }
             #expect(changed.enabled == false)
@@ -36,7 +37,8 @@ import Testing
             #expect(try await db.store.changes(after: ConfigVersion(5), limit: 9) == nil)
             try await db.sql("delete from flotilla.config_change where version < 3")
             #expect(try await db.store.changes(after: ConfigVersion(1), limit: 9) == nil)
-            #expect(try await db.store.changes(after: ConfigVersion(2), limit: 1)?.map(\.version.rawValue) == [3])
+            #expect(
+                try await db.store.changes(after: ConfigVersion(2), limit: 1)?.map(\.version.rawValue) == [3])
         }
     }
 
@@ -56,7 +58,8 @@ import Testing
             }
             try await eventually {
                 try await db.number(
-                    "select count(*) from pg_stat_activity where query like '%into flotilla.api_key (id, account_id, label, digest, created_at, enabled)%'")
+                    "select count(*) from pg_stat_activity where query like '%into flotilla.api_key (id, account_id, label, digest, created_at, enabled)%'"
+                )
                     > 1
             }
             _ = try await db.withOtherNode {
@@ -78,14 +81,19 @@ import Testing
             #expect(found.version == ConfigVersion(1))
             let missing = try await db.store.account(named: #require(AccountName("bob")))
             #expect(missing.value == nil)
-            let conflict = try await db.store.change(alice.name, AccountChange(passwordHash: "h"), ifRevision: 9)
-            guard case .conflict(revision: 1) = conflict else { throw NeverHappened(description: "\(conflict)") }
-            guard case .unknown = try await db.store.change(
-                #require(AccountName("bob")), AccountChange(), ifRevision: nil)
+            let conflict = try await db.store.change(
+                alice.name, AccountChange(passwordHash: "h"), ifRevision: 9)
+            guard case .conflict(revision: 1) = conflict else {
+                throw NeverHappened(description: "\(conflict)")
+            }
+            guard
+                case .unknown = try await db.store.change(
+                    #require(AccountName("bob")), AccountChange(), ifRevision: nil)
             else { throw NeverHappened(description: "known") }
             let key = try self.key(of: alice, 3)
             try await db.store.addKey(key)
-            #expect(try await db.store.key(digest: key.digest).value == KeyAndAccount(key: key, account: alice))
+            #expect(
+                try await db.store.key(digest: key.digest).value == KeyAndAccount(key: key, account: alice))
             #expect(try await db.store.keys(of: alice.id) == [key])
             var orphan = key
             orphan.account = AccountID(UUID())
@@ -96,7 +104,8 @@ import Testing
     @Test func `accounts are listed by name page by page`() async throws {
         try await withTestDatabase { db in
             for name in ["b", "a-1", "a.1", "a", "c", "a1"] { _ = try await db.account(name) }
-            _ = try await db.store.change(#require(AccountName("c")), AccountChange(enabled: false), ifRevision: nil)
+            _ = try await db.store.change(
+                #require(AccountName("c")), AccountChange(enabled: false), ifRevision: nil)
             var names: [String] = []
             var last: AccountName?
             while true {

@@ -66,7 +66,9 @@ import Testing
             try await two.beat()
             try await db.trust(one)
             try await db.silence(two, milliseconds: 60_000)
-            #expect(try await db.store.accuse(one.accusation(of: two, heartbeats: 0, watched: .seconds(9))) == false)
+            #expect(
+                try await db.store.accuse(one.accusation(of: two, heartbeats: 0, watched: .seconds(9)))
+                    == false)
             #expect(try await db.store.accuse(one.accusation(of: two, heartbeats: 1, watched: .seconds(9))))
         }
     }
@@ -77,7 +79,9 @@ import Testing
             let two = try await JoinedNode.join(db)
             try await db.trust(one)
             for node in [one, two] { try await db.silence(node, milliseconds: 60_000) }
-            guard case .alive(let news) = try await one.beat() else { throw NeverHappened(description: "dead") }
+            guard case .alive(let news) = try await one.beat() else {
+                throw NeverHappened(description: "dead")
+            }
             #expect(!news.chainUnbroken)
             try await two.dropLines()
             #expect(try await db.store.accuse(one.accusation(of: two, watched: .seconds(60))) == false)
@@ -103,10 +107,14 @@ import Testing
         try await withTestDatabase { db in
             let one = try await JoinedNode.join(db)
             try await db.trust(one)
-            guard case .alive(let first) = try await one.beat() else { throw NeverHappened(description: "dead") }
+            guard case .alive(let first) = try await one.beat() else {
+                throw NeverHappened(description: "dead")
+            }
             #expect(first.chainUnbroken)
             try await db.silence(one, milliseconds: -60_000)
-            guard case .alive(let second) = try await one.beat() else { throw NeverHappened(description: "dead") }
+            guard case .alive(let second) = try await one.beat() else {
+                throw NeverHappened(description: "dead")
+            }
             #expect(!second.chainUnbroken)
         }
     }
@@ -129,11 +137,15 @@ import Testing
         try await withTestDatabase { db in
             let one = try await JoinedNode.join(db)
             try await db.silence(one, milliseconds: 4_000)
-            #expect(try await db.store.accuse(asJoiner: one.accusation(of: one, watched: .seconds(9))) == false)
+            #expect(
+                try await db.store.accuse(asJoiner: one.accusation(of: one, watched: .seconds(9))) == false)
             try await db.silence(one, milliseconds: 6_000)
-            #expect(try await db.store.accuse(asJoiner: one.accusation(of: one, watched: .seconds(4))) == false)
+            #expect(
+                try await db.store.accuse(asJoiner: one.accusation(of: one, watched: .seconds(4))) == false)
             // Not before the server itself is up for the slow window.
-            try await eventually { try await db.store.accuse(asJoiner: one.accusation(of: one, watched: .seconds(9))) }
+            try await eventually {
+                try await db.store.accuse(asJoiner: one.accusation(of: one, watched: .seconds(9)))
+            }
         }
     }
 
@@ -185,9 +197,12 @@ import Testing
             }
             try await eventually {
                 try await db.number(
-                    "select count(*) from pg_stat_activity where query like 'update flotilla.member set status%'") > 0
+                    "select count(*) from pg_stat_activity where query like 'update flotilla.member set status%'"
+                ) > 0
             }
-            #expect(try await db.withOtherNode { try await $0.decide([publication], by: node.right) } == [.fenced])
+            #expect(
+                try await db.withOtherNode { try await $0.decide([publication], by: node.right) } == [.fenced]
+            )
             try await answer
             await killer.close()
         }
@@ -203,7 +218,8 @@ import Testing
             }
             try await eventually {
                 try await db.number(
-                    "select count(*) from pg_stat_activity where query like 'update flotilla.cluster set view%'") > 0
+                    "select count(*) from pg_stat_activity where query like 'update flotilla.cluster set view%'"
+                ) > 0
             }
             #expect(try await db.store.leave(slot: node.right.slot, incarnation: node.right.incarnation))
             try await left
@@ -230,7 +246,8 @@ import Testing
             let account = try await db.account("alice")
             let departed = three.right.incarnation
             #expect(
-                try await db.store.reserve([path("a")], for: three.operation(account), by: three.right) == .decided)
+                try await db.store.reserve([path("a")], for: three.operation(account), by: three.right)
+                    == .decided)
             #expect(try await db.store.leave(slot: three.right.slot, incarnation: departed))
             #expect(try await db.store.claimDeparture(of: departed, by: one.right))
             #expect(try await db.store.claimDeparture(of: departed, by: two.right) == false)

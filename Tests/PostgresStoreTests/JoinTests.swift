@@ -17,8 +17,12 @@ import Testing
                 }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
-            let slots = answers.compactMap { if case .joined(let slot, _) = $0 { slot.rawValue } else { nil } }
-            let full = answers.count { if case .full(limit: 20, let members) = $0 { members.count == 20 } else { false } }
+            let slots = answers.compactMap {
+                if case .joined(let slot, _) = $0 { slot.rawValue } else { nil }
+            }
+            let full = answers.count {
+                if case .full(limit: 20, let members) = $0 { members.count == 20 } else { false }
+            }
             #expect(slots.sorted() == Array(1...20))
             #expect(full == 10)
             let view = try await db.store.view()
@@ -49,7 +53,9 @@ import Testing
                 for _ in 0..<8 {
                     group.addTask {
                         let incarnation = try await db.store.nextIncarnation(above: nil)
-                        if case .joined = try await db.store.join(.test(incarnation, named: name)) { return true }
+                        if case .joined = try await db.store.join(.test(incarnation, named: name)) {
+                            return true
+                        }
                         return false
                     }
                 }
@@ -72,7 +78,8 @@ import Testing
         try await withTestDatabase { db in
             let node = try await JoinedNode.join(db)
             #expect(try await db.store.leave(slot: node.right.slot, incarnation: node.right.incarnation))
-            #expect(try await db.store.leave(slot: node.right.slot, incarnation: node.right.incarnation) == false)
+            #expect(
+                try await db.store.leave(slot: node.right.slot, incarnation: node.right.incarnation) == false)
             await #expect(throws: StoreError.self) {
                 try await db.store.join(.test(node.right.incarnation, named: nil))
             }

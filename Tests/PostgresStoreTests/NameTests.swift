@@ -36,10 +36,13 @@ import Testing
             let change = NameChange.remove(try path("r"), node.staged("x").identity)
             #expect(try await db.store.decide([node.publication("a", alice)], by: node.right) == [.fenced])
             #expect(try await db.store.decide(change, of: early, by: node.right) == .fenced)
-            #expect(try await db.store.reserve([path("b")], for: node.operation(alice), by: node.right) == .fenced)
+            #expect(
+                try await db.store.reserve([path("b")], for: node.operation(alice), by: node.right) == .fenced
+            )
             #expect(try await db.store.mark(folders: [path("b")], for: early, by: node.right) == .fenced)
             await #expect(throws: StoreError.self) {
-                try await db.store.record([record(node.publication("a", alice), .running, by: node)], by: node.right)
+                try await db.store.record(
+                    [record(node.publication("a", alice), .running, by: node)], by: node.right)
             }
             #expect(try await db.number("select count(*) from flotilla.name where state = 'decided'") == 0)
         }
@@ -50,11 +53,14 @@ import Testing
             let node = try await JoinedNode.join(db)
             let alice = try await db.account("alice")
             let (first, second) = (node.operation(alice), node.operation(alice))
-            #expect(try await db.store.reserve([path("a"), path("b")], for: first, by: node.right) == .decided)
-            #expect(try await db.store.reserve([path("c"), path("b")], for: second, by: node.right) == .busyName)
+            #expect(
+                try await db.store.reserve([path("a"), path("b")], for: first, by: node.right) == .decided)
+            #expect(
+                try await db.store.reserve([path("c"), path("b")], for: second, by: node.right) == .busyName)
             #expect(try await db.store.unfinished(account: alice.id, path: path("c")) == nil)
             try await db.store.abandon(first.id, account: alice.id)
-            #expect(try await db.store.reserve([path("c"), path("b")], for: second, by: node.right) == .decided)
+            #expect(
+                try await db.store.reserve([path("c"), path("b")], for: second, by: node.right) == .decided)
             let change = NameChange.remove(try path("a"), node.staged("x").identity)
             #expect(try await db.store.decide(change, of: first, by: node.right) == .gone)
             #expect(try await db.store.decide(change, of: second, by: node.right) == .decided)
@@ -79,7 +85,9 @@ import Testing
             ]
             for change in changes {
                 let operation = node.operation(alice)
-                #expect(try await db.store.reserve([strange, path("z")], for: operation, by: node.right) == .decided)
+                #expect(
+                    try await db.store.reserve([strange, path("z")], for: operation, by: node.right)
+                        == .decided)
                 #expect(try await db.store.unfinished(account: alice.id, path: strange)?.change == nil)
                 #expect(try await db.store.decide(change, of: operation, by: node.right) == .decided)
                 for name in [strange, try path("z")] {
@@ -107,11 +115,17 @@ import Testing
             let node = try await JoinedNode.join(db)
             let alice = try await db.account("alice")
             let (mover, other) = (node.operation(alice), node.operation(alice))
-            #expect(try await db.store.reserve([path("d"), path("e")], for: mover, by: node.right) == .decided)
-            #expect(try await db.store.mark(folders: [path("d"), path("e")], for: mover, by: node.right) == .decided)
-            #expect(try await db.store.mark(folders: [path("d"), path("e")], for: mover, by: node.right) == .decided)
+            #expect(
+                try await db.store.reserve([path("d"), path("e")], for: mover, by: node.right) == .decided)
+            #expect(
+                try await db.store.mark(folders: [path("d"), path("e")], for: mover, by: node.right)
+                    == .decided)
+            #expect(
+                try await db.store.mark(folders: [path("d"), path("e")], for: mover, by: node.right)
+                    == .decided)
             for near in ["d", "d/x", "e/y"] {
-                #expect(try await db.store.mark(folders: [path(near)], for: other, by: node.right) == .busyFolder)
+                #expect(
+                    try await db.store.mark(folders: [path(near)], for: other, by: node.right) == .busyFolder)
             }
             #expect(try await db.store.mark(folders: [.home], for: other, by: node.right) == .busyFolder)
             let answers = try await db.store.decide(
@@ -125,7 +139,8 @@ import Testing
             #expect(try await db.store.decide(move, of: mover, by: node.right) == .decided)
             try await db.store.release(folders: [path("d")], of: mover, by: node.right)
             #expect(try await db.store.decide([node.publication("d/x", alice)], by: node.right) == [.decided])
-            #expect(try await db.store.decide([node.publication("e/x", alice)], by: node.right) == [.busyFolder])
+            #expect(
+                try await db.store.decide([node.publication("e/x", alice)], by: node.right) == [.busyFolder])
             try await db.store.release(folders: [path("e")], of: mover, by: node.right)
             #expect(try await db.store.decide([node.publication("e/x", alice)], by: node.right) == [.decided])
         }
@@ -140,7 +155,8 @@ import Testing
             let late = try node.publication("d/late", alice)
             let blocker = try await db.session()
             // The early decision hangs on a name that somebody else is about to insert.
-            let (first, marked, second) = try await blocker.transaction(deadline: .seconds(20)) { transaction in
+            let (first, marked, second) = try await blocker.transaction(deadline: .seconds(20)) {
+                transaction in
                 _ = try await transaction.query(
                     """
                     insert into flotilla.name (
@@ -156,7 +172,9 @@ import Testing
                 }
                 try await db.waitForLockWaiters(2)
                 _ = try await transaction.query(PostgresStatement("rollback").unprepared())
-                let answers = (try await first, try await marked, try await db.store.decide([late], by: node.right))
+                let answers = (
+                    try await first, try await marked, try await db.store.decide([late], by: node.right)
+                )
                 _ = try await transaction.query(PostgresStatement("begin").unprepared())
                 return answers
             }
@@ -185,9 +203,13 @@ import Testing
             }
             try await eventually {
                 try await db.number(
-                    "select count(*) from pg_stat_activity where query like 'update flotilla.home set busy =%'") > 0
+                    "select count(*) from pg_stat_activity where query like 'update flotilla.home set busy =%'"
+                ) > 0
             }
-            #expect(try await db.withOtherNode { try await $0.decide([publication], by: node.right) } == [.busyFolder])
+            #expect(
+                try await db.withOtherNode { try await $0.decide([publication], by: node.right) } == [
+                    .busyFolder
+                ])
             try await marked
             await marker.close()
         }
@@ -199,12 +221,16 @@ import Testing
             let alice = try await db.account("alice")
             let operation = node.operation(alice)
             #expect(try await db.store.decide([node.publication("a", alice)], by: node.right) == [.decided])
-            #expect(try await db.store.reserve([path("b"), path("c")], for: operation, by: node.right) == .decided)
+            #expect(
+                try await db.store.reserve([path("b"), path("c")], for: operation, by: node.right) == .decided
+            )
             #expect(try await db.store.mark(folders: [path("b")], for: operation, by: node.right) == .decided)
             #expect(try await db.store.abandonAll(of: node.right.incarnation) == 0)
             #expect(try await db.store.leave(slot: node.right.slot, incarnation: node.right.incarnation))
             #expect(try await db.store.abandonAll(of: node.right.incarnation) == 3)
-            #expect(try await db.store.unfinished(of: node.right.incarnation, limit: 9).map(\.path) == [path("a")])
+            #expect(
+                try await db.store.unfinished(of: node.right.incarnation, limit: 9).map(\.path) == [path("a")]
+            )
             #expect(try await db.number("select sum(cardinality(busy)) from flotilla.home") == 0)
         }
     }
@@ -217,12 +243,15 @@ import Testing
             for number in 0..<20 {
                 let publication = try node.publication("f\(number)", alice)
                 let names = [publication.path, try path("g\(number)")]
-                #expect(try await db.store.reserve(names, for: publication.operation, by: node.right) == .decided)
+                #expect(
+                    try await db.store.reserve(names, for: publication.operation, by: node.right) == .decided)
                 let move = NameChange.move(from: names[0], to: names[1], publication.staged.identity)
-                #expect(try await db.store.decide(move, of: publication.operation, by: node.right) == .decided)
+                #expect(
+                    try await db.store.decide(move, of: publication.operation, by: node.right) == .decided)
                 finished.append(
                     FinishedOperation(
-                        operation: publication.operation, names: names, record: record(publication, by: node)))
+                        operation: publication.operation, names: names, record: record(publication, by: node))
+                )
             }
             let orders = [finished, finished.reversed(), finished.shuffled(), finished.shuffled()]
             let won = try await withThrowingTaskGroup(of: Set<UUID>.self) { group in
@@ -234,7 +263,9 @@ import Testing
             #expect(won.count == 20)
             #expect(Set(won) == Set(finished.map(\.operation.id)))
             #expect(try await db.number("select count(*) from flotilla.name") == 0)
-            #expect(try await db.number("select count(*) from flotilla.transfer where status = 'completed'") == 20)
+            #expect(
+                try await db.number("select count(*) from flotilla.transfer where status = 'completed'") == 20
+            )
             #expect(try await db.store.finish(finished) == [])
         }
     }
@@ -244,9 +275,12 @@ import Testing
             let node = try await JoinedNode.join(db)
             let alice = try await db.account("alice")
             let publication = try node.publication("a", alice)
-            #expect(try await db.store.reserve([publication.path], for: publication.operation, by: node.right) == .decided)
+            #expect(
+                try await db.store.reserve([publication.path], for: publication.operation, by: node.right)
+                    == .decided)
             let item = FinishedOperation(
-                operation: publication.operation, names: [publication.path], record: record(publication, by: node))
+                operation: publication.operation, names: [publication.path],
+                record: record(publication, by: node))
             #expect(try await db.store.finish([item]) == [])
             #expect(try await db.store.transfer(id: publication.operation.id) == nil)
         }

@@ -8,7 +8,8 @@ import Testing
     private static let steps =
         Migration.known + [
             Migration(
-                version: Migration.newest + 1, name: "test", script: "create table flotilla.extra (id int); select 1",
+                version: Migration.newest + 1, name: "test",
+                script: "create table flotilla.extra (id int); select 1",
                 minReaderVersion: Migration.newest + 1)
         ]
 
@@ -18,14 +19,16 @@ import Testing
                 for _ in 0..<20 {
                     group.addTask {
                         try await db.withOtherNode {
-                            try await SchemaMigrator(pool: $0.pool, migrations: Self.steps, logger: db.logger).run()
+                            try await SchemaMigrator(pool: $0.pool, migrations: Self.steps, logger: db.logger)
+                                .run()
                         }
                     }
                 }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
             #expect(versions == Array(repeating: Migration.newest + 1, count: 20))
-            #expect(try await db.number("select count(*) from flotilla.schema_migration") == Migration.newest + 1)
+            #expect(
+                try await db.number("select count(*) from flotilla.schema_migration") == Migration.newest + 1)
         }
     }
 
@@ -43,10 +46,13 @@ import Testing
     @Test func `a step that fails leaves nothing behind`() async throws {
         try await withTestDatabase { (db: TestDatabase) async throws in
             let bad = Migration(
-                version: Migration.newest + 1, name: "bad", script: "create table flotilla.half (id int); select 1/0",
+                version: Migration.newest + 1, name: "bad",
+                script: "create table flotilla.half (id int); select 1/0",
                 minReaderVersion: 1)
             await #expect(throws: SchemaError.self) {
-                try await SchemaMigrator(pool: db.pool, migrations: Migration.known + [bad], logger: db.logger).run()
+                try await SchemaMigrator(
+                    pool: db.pool, migrations: Migration.known + [bad], logger: db.logger
+                ).run()
             }
             #expect(try await db.store.facts().schemaVersion == Migration.newest)
             #expect(try await db.number("select count(*) from pg_class where relname = 'half'") == 0)

@@ -19,7 +19,8 @@ extension TestDatabase {
 
     /// A connection of its own on which locks can be held.
     func session() async throws -> PostgresConnection {
-        try await PostgresConnection.connect(self.configuration.pool.server, loop: self.loop, logger: self.logger)
+        try await PostgresConnection.connect(
+            self.configuration.pool.server, loop: self.loop, logger: self.logger)
     }
 
     /// Returns once so many sessions of this database wait for a lock.
@@ -94,7 +95,8 @@ func record(
     _ publication: Publication, _ status: TransferRecord.Status = .completed, by node: JoinedNode
 ) -> TransferRecord {
     TransferRecord(
-        id: publication.operation.id, kind: .upload, status: status, account: publication.operation.accountName,
+        id: publication.operation.id, kind: .upload, status: status,
+        account: publication.operation.accountName,
         path: publication.path, size: 12, digest: publication.digest, origin: publication.operation.origin,
         incarnation: node.right.incarnation,
         endedAt: status == .running ? nil : Date(timeIntervalSince1970: 1_700_000_001))

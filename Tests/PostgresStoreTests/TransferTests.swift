@@ -47,7 +47,8 @@ import Testing
             func add(_ count: Int) async throws -> [UUID] {
                 let records = try (0..<count).map { number in
                     var item = record(
-                        try node.publication("p\(number)", alice), number.isMultiple(of: 3) ? .running : .completed,
+                        try node.publication("p\(number)", alice),
+                        number.isMultiple(of: 3) ? .running : .completed,
                         by: node)
                     item.size = Int64(number % 5)
                     item.origin.startedAt += Double(number % 4)
@@ -90,8 +91,10 @@ import Testing
             let time = item.origin.startedAt
             let filters: [(inout TransferQuery, Bool) -> Void] = [
                 { $0.account = AccountName($1 ? "alice" : "bob") }, { $0.kind = $1 ? .upload : .download },
-                { $0.status = $1 ? .completed : .running }, { $0.node = $1 ? item.origin.node : NodeName("other") },
-                { $0.`protocol` = $1 ? "http" : "sftp" }, { $0.digest = $1 ? item.digest : Digest(hex: String(repeating: "0", count: 64)) },
+                { $0.status = $1 ? .completed : .running },
+                { $0.node = $1 ? item.origin.node : NodeName("other") },
+                { $0.`protocol` = $1 ? "http" : "sftp" },
+                { $0.digest = $1 ? item.digest : Digest(hex: String(repeating: "0", count: 64)) },
                 { $0.path = $1 ? item.path : .home }, { $0.below = $1 ? item.path.parent : item.path },
                 { $0.startedFrom = $1 ? time : time + 1 }, { $0.startedBefore = $1 ? time + 1 : time },
                 { $0.endedFrom = $1 ? time : time + 9 }, { $0.endedBefore = $1 ? time + 9 : time },

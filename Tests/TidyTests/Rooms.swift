@@ -21,7 +21,9 @@ enum Rooms {
         "HTTPDoor": ["ClusterModel", "ClusterPorts"],
         "FilesHTTP": ["ClusterModel", "ClusterPorts", "FileService", "HTTPDoor"],
         "AdminHTTP": ["ClusterModel", "ClusterPorts", "FileService", "HTTPDoor"],
-        "ClusterTestKit": ["ClusterModel", "ClusterPorts", "PostgresDriver", "PostgresStore"],
+        "ClusterTestKit": [
+            "ClusterModel", "ClusterPorts", "PostgresDriver", "PostgresStore", "ReadinessLoop",
+        ],
         "Flotilla": [
             "ClusterModel", "ClusterPorts", "Coordinator", "ClusterRuntime", "PostgresDriver", "RedisDriver",
             "ReadinessLoop", "PostgresStore", "RedisCache", "EmbeddedPostgres", "SharedMount", "FileService",

@@ -36,7 +36,8 @@ package struct JoinerWatch: Sendable, Equatable {
     package mutating func look(at inTheWay: [Member], now: ClusterInstant) -> Verdict {
         var seen: [Incarnation: Seen] = [:]
         for member in inTheWay {
-            var known = self.seen[member.incarnation]
+            var known =
+                self.seen[member.incarnation]
                 ?? Seen(heartbeats: member.heartbeats, since: now, moved: false)
             if known.heartbeats != member.heartbeats {
                 known = Seen(heartbeats: member.heartbeats, since: now, moved: true)
@@ -45,7 +46,9 @@ package struct JoinerWatch: Sendable, Equatable {
         }
         self.seen = seen
         let stood = inTheWay.compactMap { member -> Stood? in
-            guard let known = seen[member.incarnation], now.since(known.since) >= self.slowWindow else { return nil }
+            guard let known = seen[member.incarnation], now.since(known.since) >= self.slowWindow else {
+                return nil
+            }
             return Stood(
                 slot: member.slot, incarnation: member.incarnation, heartbeats: known.heartbeats,
                 watched: now.since(known.since))

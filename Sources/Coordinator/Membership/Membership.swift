@@ -26,7 +26,9 @@ package struct Membership: Sendable, Equatable {
         package var heartbeats: Int64
         /// When its number was first seen, on the own clock.
         package var since: ClusterInstant
-        /// An accusation is with the store. At most one for a member at a time.
+        /// An accusation is with the store.
+        ///
+        /// At most one for a member at a time.
         package var accused = false
     }
 

@@ -1,4 +1,6 @@
-/// The times of membership. The chain's gap must stay below the fast window, or the first node back after a
+/// The times of membership.
+///
+/// The chain's gap must stay below the fast window, or the first node back after a
 /// restart of the database evicts the second.
 package struct MembershipTimes: Sendable, Equatable {
     /// Between two heartbeats.
@@ -18,7 +20,8 @@ package struct MembershipTimes: Sendable, Equatable {
 
     package static let standard = MembershipTimes(
         heartbeatPeriod: .milliseconds(250), heartbeatDeadline: .seconds(1), chainGap: .milliseconds(450),
-        fastWindow: .milliseconds(500), slowWindow: .seconds(5), staleAfter: .seconds(1), isolatedAfter: .seconds(4))
+        fastWindow: .milliseconds(500), slowWindow: .seconds(5), staleAfter: .seconds(1),
+        isolatedAfter: .seconds(4))
 
     package init(
         heartbeatPeriod: Duration, heartbeatDeadline: Duration, chainGap: Duration, fastWindow: Duration,

@@ -14,7 +14,8 @@ package enum StandingRule {
         package var mountTrouble: String?
 
         package init(
-            right: NodeRight, status: MemberStatus, configVersion: ConfigVersion, acknowledged: ClusterInstant,
+            right: NodeRight, status: MemberStatus, configVersion: ConfigVersion,
+            acknowledged: ClusterInstant,
             mountTrouble: String? = nil
         ) {
             self.right = right

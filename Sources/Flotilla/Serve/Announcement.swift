@@ -57,12 +57,17 @@ final class Announcement: Sendable {
             Self.print("    export FLOTILLA_ADMIN_TOKEN=\(token)")
             return
         }
-        let descriptor = open(self.settings.tokenFile, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        let descriptor = open(
+            self.settings.tokenFile, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o600)
         let line = Array((token + "\n").utf8)
-        guard descriptor >= 0, fchmod(descriptor, 0o600) == 0, write(descriptor, line, line.count) == line.count else {
+        guard descriptor >= 0, fchmod(descriptor, 0o600) == 0,
+            write(descriptor, line, line.count) == line.count
+        else {
             self.logger.error(
                 "the first admin token could not be written; make another with `flotilla token issue`",
-                metadata: ["file": "\(self.settings.tokenFile)", "error": "\(String(cString: strerror(errno)))"])
+                metadata: [
+                    "file": "\(self.settings.tokenFile)", "error": "\(String(cString: strerror(errno)))",
+                ])
             if descriptor >= 0 { close(descriptor) }
             return
         }

@@ -29,9 +29,11 @@ struct Doors {
             logger: self.logger, onBound: { announcement.bound(files: $0) })
         let admin = AdminDoor.server(
             AdminDoor.Dependencies(
-                gatekeeper: self.gatekeeper, desk: self.desk, transfers: self.transfers, standing: self.standing,
+                gatekeeper: self.gatekeeper, desk: self.desk, transfers: self.transfers,
+                standing: self.standing,
                 cache: self.cache, gauge: self.gauge),
-            address: DoorAddress(host: self.settings.bind, port: self.settings.adminPort), limits: ConnectionLimits(),
+            address: DoorAddress(host: self.settings.bind, port: self.settings.adminPort),
+            limits: ConnectionLimits(),
             logger: self.logger, onBound: { announcement.bound(admin: $0) })
         return [files, admin]
     }

@@ -18,21 +18,29 @@ enum FreePorts {
         let files = try Self.next(from: settings.filesPort, on: settings.bind, avoiding: nil)
         let admin = try Self.next(from: settings.adminPort, on: settings.bind, avoiding: files)
         var notes: [String] = []
-        if files != settings.filesPort { notes.append("port \(settings.filesPort) is taken; files are at \(files)") }
-        if admin != settings.adminPort { notes.append("port \(settings.adminPort) is taken; the admin side is at \(admin)") }
+        if files != settings.filesPort {
+            notes.append("port \(settings.filesPort) is taken; files are at \(files)")
+        }
+        if admin != settings.adminPort {
+            notes.append("port \(settings.adminPort) is taken; the admin side is at \(admin)")
+        }
         return Choice(files: files, admin: admin, notes: notes)
     }
 
     private static func next(from first: Int, on host: String, avoiding taken: Int?) throws -> Int {
-        for port in first..<min(first + Self.reach, 65_536) where port != taken && Self.isFree(port, on: host) {
+        for port in first..<min(first + Self.reach, 65_536) where port != taken && Self.isFree(port, on: host)
+        {
             return port
         }
         throw StartError(
-            description: "No port from \(first) to \(first + Self.reach - 1) is free. Give --files-port and --admin-port.",
+            description:
+                "No port from \(first) to \(first + Self.reach - 1) is free. Give --files-port and --admin-port.",
             exitCode: 69)
     }
 
-    /// Whether somebody could listen there now. What happens until the node listens shows then.
+    /// Whether somebody could listen there now.
+    ///
+    /// What happens until the node listens shows then.
     static func isFree(_ port: Int, on host: String) -> Bool {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)

@@ -35,7 +35,8 @@ struct NodeFoundation {
         services.append(PoolService(pool: pool, embedded: embedded))
         services.append(
             NodeService(
-                settings: self.settings, pool: pool, heartbeats: store.heartbeats, embedded: embedded, loop: loop,
+                settings: self.settings, pool: pool, heartbeats: store.heartbeats, embedded: embedded,
+                loop: loop,
                 logger: self.logger))
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(

@@ -41,7 +41,8 @@ struct NodeService: Service {
             scrypt: scrypt)
         let desk = AccountDesk(store: store, vault: vault, standing: board, scrypt: scrypt)
         let recovery = Recovery(
-            vault: vault, names: store, transfers: store, cluster: store, standing: board, logger: self.logger)
+            vault: vault, names: store, transfers: store, cluster: store, standing: board, logger: self.logger
+        )
         let doors = Doors(
             settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
             standing: board, cache: cache?.view, gauge: gauge, logger: self.logger)

@@ -14,11 +14,14 @@ struct ServiceUser: Sendable, Equatable {
             return ServiceUser(name: name, user: entry.pointee.pw_uid, group: entry.pointee.pw_gid)
         }
         throw StartError(
-            description: "There is no user “\(wanted ?? "flotilla")” to run as. Make one, or give --user.", exitCode: 67)
+            description: "There is no user “\(wanted ?? "flotilla")” to run as. Make one, or give --user.",
+            exitCode: 67)
     }
 
     /// When root started us: gives the new folders to the service user, gives up root for good, and executes the
-    /// program again, so that no thread of it ever was root. Returns only for everybody else.
+    /// program again, so that no thread of it ever was root.
+    ///
+    /// Returns only for everybody else.
     ///
     /// The state folder of the new program is `/var/lib/flotilla`, as it was root's.
     static func become(_ wanted: String?, owning folders: [String]) throws {
@@ -66,7 +69,8 @@ struct ServiceUser: Sendable, Equatable {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         } catch {
             throw StartError(
-                description: "The folder \(folder) cannot be made: \(error.localizedDescription)", exitCode: 73)
+                description: "The folder \(folder) cannot be made: \(error.localizedDescription)",
+                exitCode: 73)
         }
     }
 
@@ -79,7 +83,8 @@ struct ServiceUser: Sendable, Equatable {
             guard access(path, X_OK) == 0 else { break }
         }
         throw StartError(
-            description: "The user \(service.name) cannot reach \(folder): \(path) does not let it pass.", exitCode: 77)
+            description: "The user \(service.name) cannot reach \(folder): \(path) does not let it pass.",
+            exitCode: 77)
     }
 }
 

@@ -45,7 +45,8 @@ struct TokenCommand: AsyncParsableCommand {
             let loop = try ReadinessLoop(label: "drivers")
             let address = try Self.address(settings, logger: logger)
             let pool = try NodeFoundation.pool(
-                PostgresStoreConfiguration(connectionString: address, node: "token", connections: 1), loop: loop,
+                PostgresStoreConfiguration(connectionString: address, node: "token", connections: 1),
+                loop: loop,
                 logger: logger)
             let expires = self.days.map { Date(timeIntervalSinceNow: Double($0) * 86_400) }
             let secret = try await withThrowingTaskGroup(of: Void.self) { group in

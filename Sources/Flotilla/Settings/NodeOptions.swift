@@ -7,7 +7,9 @@ struct NodeOptions: ParsableArguments {
     var config: String?
     @Option(help: "The node's name; else the free slot's worker-N.")
     var name: String?
-    @Option(help: "An external PostgreSQL (libpq URL or connection string); without it an embedded one is started.")
+    @Option(
+        help:
+            "An external PostgreSQL (libpq URL or connection string); without it an embedded one is started.")
     var databaseURL: String?
     @Option(help: "Connections of the node's pool to the database (2; 4 with an embedded one).")
     var databaseConnections: String?
@@ -42,9 +44,12 @@ struct NodeOptions: ParsableArguments {
     ) async throws -> (settings: Settings, warnings: [String]) {
         let given: [(SettingKey, String?)] = [
             (.name, self.name), (.databaseURL, self.databaseURL),
-            (.databaseConnections, self.databaseConnections), (.redisURL, self.redisURL), (.mount, self.mount),
-            (.data, self.data), (.bind, self.bind), (.filesPort, self.filesPort), (.adminPort, self.adminPort),
-            (.advertise, self.advertise), (.trustedProxies, self.trustedProxies), (.capacity, self.capacity), (.logLevel, self.logLevel), (.user, self.user),
+            (.databaseConnections, self.databaseConnections), (.redisURL, self.redisURL),
+            (.mount, self.mount),
+            (.data, self.data), (.bind, self.bind), (.filesPort, self.filesPort),
+            (.adminPort, self.adminPort),
+            (.advertise, self.advertise), (.trustedProxies, self.trustedProxies), (.capacity, self.capacity),
+            (.logLevel, self.logLevel), (.user, self.user),
             (.tokenFile, self.tokenFile),
         ]
         var flags: [SettingKey: String] = [:]

@@ -17,7 +17,8 @@ extension Settings {
             if databaseURL == nil {
                 mount = data + "/mount"
             } else {
-                reading.fault(.mount, "it is needed with an external database: the folder that all nodes share")
+                reading.fault(
+                    .mount, "it is needed with an external database: the folder that all nodes share")
             }
         }
         let bind = source.text(.bind) ?? "127.0.0.1"
@@ -26,7 +27,8 @@ extension Settings {
             data: reading.folder(.data, data),
             mount: reading.folder(.mount, mount ?? "/"),
             database: databaseURL.map(Database.external) ?? .embedded,
-            databaseConnections: reading.number(.databaseConnections, in: 1...64, or: databaseURL == nil ? 4 : 2),
+            databaseConnections: reading.number(
+                .databaseConnections, in: 1...64, or: databaseURL == nil ? 4 : 2),
             redisURL: reading.redis(.redisURL),
             bind: bind,
             filesPort: reading.number(.filesPort, in: 0...65_535, or: Self.defaultFilesPort),
@@ -65,7 +67,8 @@ extension Settings {
         mutating func name(_ key: SettingKey) -> NodeName? {
             guard let text = self.source.text(key) else { return nil }
             guard let name = NodeName(text) else {
-                self.fault(key, "“\(text)” is no name: 1 to 63 of a-z 0-9 . -, beginning with a letter or a digit")
+                self.fault(
+                    key, "“\(text)” is no name: 1 to 63 of a-z 0-9 . -, beginning with a letter or a digit")
                 return nil
             }
             return name

@@ -74,7 +74,8 @@ package struct SettingKey: Sendable, Hashable, CustomStringConvertible {
     package static let tokenFile = SettingKey("token.file")
 
     package static let all: [SettingKey] = [
-        .name, .data, .mount, .databaseURL, .databaseConnections, .redisURL, .bind, .filesPort, .adminPort, .advertise, .trustedProxies, .capacity,
+        .name, .data, .mount, .databaseURL, .databaseConnections, .redisURL, .bind, .filesPort, .adminPort,
+        .advertise, .trustedProxies, .capacity,
         .logLevel, .user, .tokenFile,
     ]
 }

@@ -51,7 +51,8 @@ package struct SettingsSource {
         let known = Set(SettingKey.all.flatMap { [$0.variable, $0.variable + "_FILE"] })
         let others: Set<String> = ["FLOTILLA_ADMIN", "FLOTILLA_ADMIN_TOKEN", "FLOTILLA_CONFIG"]
         return environment.keys.sorted().filter {
-            $0.hasPrefix("FLOTILLA_") && !known.contains($0) && !others.contains($0) && !$0.hasPrefix("FLOTILLA_TEST_")
+            $0.hasPrefix("FLOTILLA_") && !known.contains($0) && !others.contains($0)
+                && !$0.hasPrefix("FLOTILLA_TEST_")
         }.map { "the environment variable \($0) is no setting of Flotilla's" }
     }
 
@@ -60,7 +61,9 @@ package struct SettingsSource {
         do {
             text = try String(contentsOfFile: file, encoding: .utf8)
         } catch {
-            throw SettingsError(faults: ["the file \(file) (--config) cannot be read: \(error.localizedDescription)"])
+            throw SettingsError(faults: [
+                "the file \(file) (--config) cannot be read: \(error.localizedDescription)"
+            ])
         }
         guard let node = try? Yams.compose(yaml: text) else {
             return text.allSatisfy(\.isWhitespace) ? [] : ["the file \(file) (--config) is not YAML"]
@@ -82,7 +85,8 @@ package struct SettingsSource {
 
 /// `FLOTILLA_X_FILE` names a file that holds the value of `FLOTILLA_X`, as secrets of containers come.
 enum SecretFiles {
-    static func resolve(_ environment: [String: String]) -> (environment: [String: String], faults: [String]) {
+    static func resolve(_ environment: [String: String]) -> (environment: [String: String], faults: [String])
+    {
         var resolved = environment
         var faults: [String] = []
         for key in SettingKey.all {

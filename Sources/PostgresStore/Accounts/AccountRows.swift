@@ -1,6 +1,7 @@
 import ClusterModel
 import ClusterPorts
 import PostgresDriver
+
 import struct Foundation.Date
 import struct Foundation.UUID
 

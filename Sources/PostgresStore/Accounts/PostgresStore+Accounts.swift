@@ -1,6 +1,7 @@
 package import ClusterModel
 package import ClusterPorts
 import PostgresDriver
+
 import struct Foundation.UUID
 
 /// Accounts. A change locks the account's row first and the cluster's row last; the lock on the cluster's row
@@ -38,7 +39,9 @@ extension PostgresStore {
         return try AccountRow.account(row, from: 0)
     }
 
-    /// Voids the account's cache entry and those of its keys. The keys are read from the statement's
+    /// Voids the account's cache entry and those of its keys.
+    ///
+    /// The keys are read from the statement's
     /// snapshot: if they changed while it waited for the account's row, it voids everything.
     package func change(
         _ name: AccountName, _ change: AccountChange, ifRevision revision: Int64?

@@ -1,6 +1,7 @@
 package import ClusterModel
 package import ClusterPorts
 import PostgresDriver
+
 package import struct Foundation.UUID
 
 /// Keys of accounts, and tokens of operators.
@@ -20,7 +21,9 @@ extension PostgresStore {
         return Versioned(found, at: version)
     }
 
-    /// An account has 1,000 keys at most. Refused with 23503 when the account is unknown.
+    /// An account has 1,000 keys at most.
+    ///
+    /// Refused with 23503 when the account is unknown.
     package func addKey(_ key: APIKey) async throws(StoreError) {
         let row = try await self.one(
             """
@@ -41,7 +44,8 @@ extension PostgresStore {
             """)
         guard try row.reading(Bool.self) else {
             throw .refused(
-                sqlState: SQLState.foreignKeyViolation.rawValue, message: "there is no account \(key.account)")
+                sqlState: SQLState.foreignKeyViolation.rawValue, message: "there is no account \(key.account)"
+            )
         }
     }
 

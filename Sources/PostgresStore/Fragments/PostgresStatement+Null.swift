@@ -1,7 +1,9 @@
 package import PostgresDriver
 
 extension PostgresStatement.Parts {
-    /// A value or NULL. Without this overload the compiler takes an optional in a string for a mistake.
+    /// A value or NULL.
+    ///
+    /// Without this overload the compiler takes an optional in a string for a mistake.
     package mutating func appendInterpolation<Value: PostgresEncodable>(_ value: Value?) {
         self.appendInterpolation(OrNull(value: value))
     }

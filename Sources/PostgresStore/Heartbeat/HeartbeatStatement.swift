@@ -4,7 +4,9 @@ import PostgresDriver
 
 /// The statement of a heartbeat, and what its answer means.
 enum HeartbeatStatement {
-    /// Changes no indexed column, so it is a HOT update. The clock is read once, so that the chain's length
+    /// Changes no indexed column, so it is a HOT update.
+    ///
+    /// The clock is read once, so that the chain's length
     /// and its start never disagree; a clock that was set back breaks the chain as a gap does.
     static func beat(_ pulse: Pulse, times: MembershipTimes) -> PostgresStatement {
         """
@@ -42,7 +44,8 @@ enum HeartbeatStatement {
     static func answer(_ rows: PostgresRows) throws(StoreError) -> HeartbeatAnswer {
         guard let row = rows.first else { return .dead }
         let (status, unbroken, view, config, sweepDue, slots, incarnations, heartbeats) = try row.reading(
-            String.self, Bool.self, Int64.self, Int64.self, Bool.self, [Int16].self, [Int64].self, [Int64].self)
+            String.self, Bool.self, Int64.self, Int64.self, Bool.self, [Int16].self, [Int64].self,
+            [Int64].self)
         guard slots.count == incarnations.count, slots.count == heartbeats.count else {
             throw .corrupt("a heartbeat's answer has lists of different lengths")
         }

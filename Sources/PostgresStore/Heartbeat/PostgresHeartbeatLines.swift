@@ -26,7 +26,8 @@ package struct PostgresHeartbeatLines: HeartbeatLines {
                 "select pg_try_advisory_lock_shared(\(incarnation.rawValue))",
                 deadline: ContinuousClock.now.duration(to: due))
             guard try rows.exactlyOne()[0, as: Bool.self] else {
-                throw .didNotRun(.invalid("somebody holds the advisory lock of incarnation \(incarnation) alone"))
+                throw .didNotRun(
+                    .invalid("somebody holds the advisory lock of incarnation \(incarnation) alone"))
             }
             return PostgresHeartbeatLine(connection: connection, times: self.times)
         } catch {
@@ -35,7 +36,9 @@ package struct PostgresHeartbeatLines: HeartbeatLines {
     }
 }
 
-/// One such connection. Belongs to the thread that opened it.
+/// One such connection.
+///
+/// Belongs to the thread that opened it.
 final class PostgresHeartbeatLine: HeartbeatLine {
     private let connection: BlockingPostgresConnection
     private let times: MembershipTimes
@@ -46,7 +49,8 @@ final class PostgresHeartbeatLine: HeartbeatLine {
     }
 
     func beat(_ pulse: Pulse, within limit: Duration) throws(StoreError) -> HeartbeatAnswer {
-        try HeartbeatStatement.answer(self.run(HeartbeatStatement.beat(pulse, times: self.times), within: limit))
+        try HeartbeatStatement.answer(
+            self.run(HeartbeatStatement.beat(pulse, times: self.times), within: limit))
     }
 
     func check(within limit: Duration) throws(StoreError) {
@@ -56,7 +60,9 @@ final class PostgresHeartbeatLine: HeartbeatLine {
     func close() { self.connection.close() }
 
     /// A line that failed is closed: the caller opens another one.
-    private func run(_ statement: PostgresStatement, within limit: Duration) throws(StoreError) -> PostgresRows {
+    private func run(_ statement: PostgresStatement, within limit: Duration) throws(StoreError)
+        -> PostgresRows
+    {
         do throws(PostgresError) {
             return try self.connection.query(statement, deadline: limit)
         } catch {

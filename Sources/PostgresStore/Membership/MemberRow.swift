@@ -24,7 +24,8 @@ enum MemberRow {
             addresses: NodeAddresses(
                 host: try column(8, String.self), filesPort: try column(9, Int.self),
                 adminPort: try column(10, Int.self)),
-            version: try column(11, String.self), attributes: try Self.attributes(column(12, PostgresJSON.self)),
+            version: try column(11, String.self),
+            attributes: try Self.attributes(column(12, PostgresJSON.self)),
             capacity: try column(13, Int.self),
             load: LoadSample(inFlight: try column(14, Int.self), load: try column(15, Float.self)))
     }
@@ -50,7 +51,9 @@ enum MemberRow {
 
 extension Incarnation {
     init(stored value: Int64) throws(StoreError) {
-        guard let incarnation = Incarnation(rawValue: value) else { throw .corrupt("\(value) is no incarnation") }
+        guard let incarnation = Incarnation(rawValue: value) else {
+            throw .corrupt("\(value) is no incarnation")
+        }
         self = incarnation
     }
 }

@@ -116,7 +116,9 @@ extension PostgresStore {
         "(m.hb_at between clock_timestamp() - \(Fragments.interval(window)) and clock_timestamp())"
     }
 
-    /// Sessions of this database that hold the incarnation's advisory lock. A lock with one 64-bit key shows
+    /// Sessions of this database that hold the incarnation's advisory lock.
+    ///
+    /// A lock with one 64-bit key shows
     /// its upper half as `classid`, its lower one as `objid`, and 1 as `objsubid`.
     private static func holders(of incarnation: PostgresStatement) -> PostgresStatement {
         """

@@ -1,6 +1,7 @@
 package import ClusterModel
 package import ClusterPorts
 import PostgresDriver
+
 import struct Foundation.Date
 import struct Foundation.UUID
 
@@ -18,7 +19,8 @@ extension PostgresStore {
         let (cluster, nonce, limit, schema, reader, key, config, connections) = try row.reading(
             UUID.self, [UInt8]?.self, Int.self, Int.self, Int.self, [UInt8].self, Int64.self, Int.self)
         return ClusterFacts(
-            cluster: ClusterID(cluster), mountNonce: try nonce.map { (bytes) throws(StoreError) in try Self.nonce(bytes) },
+            cluster: ClusterID(cluster),
+            mountNonce: try nonce.map { (bytes) throws(StoreError) in try Self.nonce(bytes) },
             memberLimit: limit, schemaVersion: schema, minReaderVersion: reader, cacheKey: key,
             configVersion: ConfigVersion(config), connectionLimit: connections)
     }
@@ -33,7 +35,9 @@ extension PostgresStore {
     }
 
     private static func nonce(_ bytes: [UInt8]) throws(StoreError) -> MountNonce {
-        guard let nonce = MountNonce(bytes) else { throw .corrupt("a mount's nonce has \(bytes.count) bytes") }
+        guard let nonce = MountNonce(bytes) else {
+            throw .corrupt("a mount's nonce has \(bytes.count) bytes")
+        }
         return nonce
     }
 

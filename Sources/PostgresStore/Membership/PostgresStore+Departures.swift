@@ -1,6 +1,7 @@
 package import ClusterModel
 package import ClusterPorts
 import PostgresDriver
+
 import struct Foundation.Date
 
 /// Clearing what the dead left: one live node at a time has the right to it.
@@ -23,7 +24,9 @@ extension PostgresStore {
         return departures
     }
 
-    package func claimDeparture(of departed: Incarnation, by right: NodeRight) async throws(StoreError) -> Bool {
+    package func claimDeparture(of departed: Incarnation, by right: NodeRight) async throws(StoreError)
+        -> Bool
+    {
         // The holder is judged by what this statement saw of him; if another one took the claim while it
         // waited for the row, the claim is his.
         let row = try await self.one(

@@ -12,7 +12,9 @@ extension PostgresStore {
         let attributes = try MemberRow.json(request.attributes)
         var blocked = 0
         for attempt in 0..<Self.joinAttempts {
-            guard let row = try await self.tryJoin(request, attributes, spread: 1 << min(attempt, 10)) else { continue }
+            guard let row = try await self.tryJoin(request, attributes, spread: 1 << min(attempt, 10)) else {
+                continue
+            }
             let (verdict, limit, minReader, slot, name) = try row.reading(
                 String.self, Int.self, Int.self, Int16?.self, String?.self)
             switch verdict {
@@ -22,9 +24,12 @@ extension PostgresStore {
             case "too old": return .tooOld(minReaderVersion: minReader)
             case "departed":
                 throw .refused(
-                    sqlState: "FL002", message: "incarnation \(request.incarnation) has departed; dead is final")
+                    sqlState: "FL002",
+                    message: "incarnation \(request.incarnation) has departed; dead is final")
             case "name taken":
-                let holder = try await self.view().members.first { $0.name == request.name && $0.status != .dead }
+                let holder = try await self.view().members.first {
+                    $0.name == request.name && $0.status != .dead
+                }
                 guard let holder else { continue }  // It died meanwhile.
                 return .nameTaken(by: holder)
             case "blocked":
@@ -32,7 +37,8 @@ extension PostgresStore {
                 blocked += 1
                 guard blocked < 3 else { throw Self.noFreeName }
             default:
-                return .full(limit: limit, members: try await self.view().members.filter { $0.status != .dead })
+                return .full(
+                    limit: limit, members: try await self.view().members.filter { $0.status != .dead })
             }
         }
         throw .notRun("other nodes joined faster \(Self.joinAttempts) times in a row")
@@ -40,7 +46,8 @@ extension PostgresStore {
 
     private static let noFreeName = StoreError.refused(
         sqlState: "FL003",
-        message: "the free slots' own names (worker-N) belong to live nodes in other slots; give this node a name")
+        message:
+            "the free slots' own names (worker-N) belong to live nodes in other slots; give this node a name")
 
     /// Nil when a name was taken in the same moment.
     private func tryJoin(
@@ -54,7 +61,9 @@ extension PostgresStore {
         }
     }
 
-    /// A free slot has no row or the row of a dead one. Names are unique, the dead ones included: so who had
+    /// A free slot has no row or the row of a dead one.
+    ///
+    /// Names are unique, the dead ones included: so who had
     /// the name before gets the old slot again. Of the free slots the first `spread` are shared out by
     /// incarnation, so that the losers of a race do not meet at the next slot again.
     private static func join(
@@ -110,8 +119,11 @@ extension PostgresStore {
             """
     }
 
-    /// The row of a dead one is taken over, or a new one added. Either can lose against another joiner.
-    private static func takenAndAdded(_ request: JoinRequest, _ attributes: PostgresJSON) -> PostgresStatement {
+    /// The row of a dead one is taken over, or a new one added.
+    ///
+    /// Either can lose against another joiner.
+    private static func takenAndAdded(_ request: JoinRequest, _ attributes: PostgresJSON) -> PostgresStatement
+    {
         """
         taken as (
             update flotilla.member m
@@ -139,8 +151,10 @@ extension PostgresStore {
         """
     }
 
-    /// Removes dead rows that keep a name from a free slot: beyond a limit that was lowered, or `worker-N` of
-    /// another slot. What they left is known by their departures.
+    /// Removes dead rows that keep a name from a free slot.
+    ///
+    /// They lie beyond a limit that was lowered, or are the `worker-N` of another slot. What they left is known by
+    /// their departures.
     private func forgetMisplaced() async throws(StoreError) {
         _ = try await self.run(
             """

@@ -1,6 +1,7 @@
 import ClusterModel
 import ClusterPorts
 import PostgresDriver
+
 import struct Foundation.Data
 import struct Foundation.Date
 import struct Foundation.UUID
@@ -54,7 +55,8 @@ enum NameRow {
     }
 
     static func unfinished(_ row: PostgresRow) throws(StoreError) -> UnfinishedName {
-        let (id, account, accountName, node, `protocol`, client, startedAt, incarnation, path) = try row.readingFirst()
+        let (id, account, accountName, node, `protocol`, client, startedAt, incarnation, path) =
+            try row.readingFirst()
         let operation = Operation(
             id: id, account: AccountID(account), accountName: try AccountName(stored: accountName),
             origin: TransferOrigin(

@@ -1,6 +1,7 @@
 package import ClusterModel
 package import ClusterPorts
 import PostgresDriver
+
 import struct Foundation.Data
 
 /// Decisions about names. The order of locks is: the member, the homes by id, the names by key.
@@ -19,8 +20,9 @@ extension PostgresStore {
         return answers
     }
 
-    /// The homes are locked `for share` against marking a folder, and what is busy is read from the locked
-    /// rows. Of two for one name the earlier row in the index wins; the other one does nothing.
+    /// Locks the homes against marking a folder, and reads what is busy from the locked rows.
+    ///
+    /// Of two for one name the earlier row in the index wins; the other one does nothing.
     private static func decide(_ publications: [Publication], by right: NodeRight) -> PostgresStatement {
         """
         with \(Fragments.me(right)), asked as materialized (

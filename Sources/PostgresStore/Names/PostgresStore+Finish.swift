@@ -1,11 +1,14 @@
 import ClusterModel
 package import ClusterPorts
 import PostgresDriver
+
 package import struct Foundation.Data
 package import struct Foundation.UUID
 
 extension PostgresStore {
-    /// Needs no right: what was decided and carried out stays so, whoever says it. Locks the rows in the
+    /// Needs no right: what was decided and carried out stays so, whoever says it.
+    ///
+    /// Locks the rows in the
     /// order of their keys, so of several finishers of one operation the first gets all of its rows.
     package func finish(_ finished: [FinishedOperation]) async throws(StoreError) -> Set<UUID> {
         guard !finished.isEmpty else { return [] }

@@ -1,6 +1,7 @@
 package import ClusterModel
 package import ClusterPorts
 import PostgresDriver
+
 import struct Foundation.Data
 
 /// Marks on folders that are being moved or removed.

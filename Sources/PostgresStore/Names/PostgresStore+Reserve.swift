@@ -1,6 +1,7 @@
 package import ClusterModel
 package import ClusterPorts
 import PostgresDriver
+
 package import struct Foundation.Data
 package import struct Foundation.UUID
 
@@ -110,7 +111,9 @@ extension PostgresStore {
             """)
     }
 
-    /// Only of an incarnation whose death is recorded: then nothing of it can be in flight. Decided names
+    /// Only of an incarnation whose death is recorded: then nothing of it can be in flight.
+    ///
+    /// Decided names
     /// stay; roll them forward first, so that the folders they lie in stay marked until then.
     package func abandonAll(of departed: Incarnation) async throws(StoreError) -> Int {
         let unmarking = Self.unmarking(

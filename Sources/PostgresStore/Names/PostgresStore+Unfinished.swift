@@ -21,7 +21,9 @@ extension PostgresStore {
             limit: limit)
     }
 
-    package func unfinished(of incarnation: Incarnation, limit: Int) async throws(StoreError) -> [UnfinishedName] {
+    package func unfinished(of incarnation: Incarnation, limit: Int) async throws(StoreError)
+        -> [UnfinishedName]
+    {
         try await self.unfinished(where: "n.incarnation = \(incarnation.rawValue)", limit: limit)
     }
 

@@ -3,7 +3,9 @@ package struct Migration: Sendable {
     /// 1 for the first; no gaps.
     package let version: Int
     package let name: String
-    /// Commands separated by semicolons. Must not end the transaction.
+    /// Commands separated by semicolons.
+    ///
+    /// Must not end the transaction.
     package let script: String
     /// The oldest program that can live with the schema after this step, as its own newest version.
     package let minReaderVersion: Int
@@ -18,7 +20,8 @@ package struct Migration: Sendable {
     /// All that this program knows, in order.
     package static let known: [Migration] = [
         Migration(
-            version: 1, name: "initial", script: String(decoding: PackageResources.V0001_initial_sql, as: UTF8.self),
+            version: 1, name: "initial",
+            script: String(decoding: PackageResources.V0001_initial_sql, as: UTF8.self),
             minReaderVersion: 1)
     ]
 

@@ -30,7 +30,9 @@ package struct SchemaMigrator: Sendable {
         self.logger = logger
     }
 
-    /// Answers the schema's version afterwards. It is higher than the newest known one when a newer program
+    /// Answers the schema's version afterwards.
+    ///
+    /// It is higher than the newest known one when a newer program
     /// was here and left a schema that this one can live with.
     @discardableResult
     package func run() async throws(SchemaError) -> Int {
@@ -89,10 +91,13 @@ package struct SchemaMigrator: Sendable {
     /// Before the first step there is no table to ask.
     private func found() async throws(StoreError) -> Found {
         do throws(PostgresError) {
-            let exists = try await self.pool.query("select to_regclass('flotilla.cluster') is not null").exactlyOne()
-            guard try exists[0, as: Bool.self] else { return Found(version: 0, minReader: 0) }
-            let row = try await self.pool.query("select schema_version, min_reader_version from flotilla.cluster")
+            let exists = try await self.pool.query("select to_regclass('flotilla.cluster') is not null")
                 .exactlyOne()
+            guard try exists[0, as: Bool.self] else { return Found(version: 0, minReader: 0) }
+            let row = try await self.pool.query(
+                "select schema_version, min_reader_version from flotilla.cluster"
+            )
+            .exactlyOne()
             let (version, minReader) = try row.decode(Int.self, Int.self)
             return Found(version: version, minReader: minReader)
         } catch {
@@ -124,12 +129,16 @@ package struct SchemaMigrator: Sendable {
 
     /// Asked again under the lock: another node may have been first.
     private static func expect(version: Int, in transaction: PostgresTransaction) async throws {
-        let exists = try await transaction.query("select to_regclass('flotilla.cluster') is not null").exactlyOne()
+        let exists = try await transaction.query("select to_regclass('flotilla.cluster') is not null")
+            .exactlyOne()
         var found = 0
         if try exists[0, as: Bool.self] {
-            found = try await transaction.query("select schema_version from flotilla.cluster").exactlyOne()[0, as: Int.self]
+            found = try await transaction.query("select schema_version from flotilla.cluster").exactlyOne()[
+                0, as: Int.self]
         }
-        guard found == version else { throw StoreError.notRun("another node migrated the schema to version \(found)") }
+        guard found == version else {
+            throw StoreError.notRun("another node migrated the schema to version \(found)")
+        }
     }
 
     private static func note(_ migration: Migration, in transaction: PostgresTransaction) async throws {
@@ -139,8 +148,11 @@ package struct SchemaMigrator: Sendable {
             set schema_version = \(migration.version), min_reader_version = \(migration.minReaderVersion)
             where schema_version = \(migration.version - 1)
             """)
-        guard moved.affectedRows == 1 else { throw StoreError.notRun("another node moved the schema's version") }
+        guard moved.affectedRows == 1 else {
+            throw StoreError.notRun("another node moved the schema's version")
+        }
         _ = try await transaction.query(
-            "insert into flotilla.schema_migration (version, name) values (\(migration.version), \(migration.name))")
+            "insert into flotilla.schema_migration (version, name) values (\(migration.version), \(migration.name))"
+        )
     }
 }

@@ -1,6 +1,7 @@
 package import ClusterModel
 package import ClusterPorts
 import PostgresDriver
+
 package import struct Foundation.UUID
 
 /// The transfer log.

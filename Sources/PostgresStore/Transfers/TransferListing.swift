@@ -56,7 +56,8 @@ enum TransferListing {
         if let name = query.`protocol` { filters.append("protocol = \(name)") }
         if let digest = query.digest { filters.append("digest = \(digest.bytes)") }
         if let path = query.path {
-            filters.append("substr(sha256(path), 1, 8) = substr(sha256(\(path.bytes)), 1, 8) and path = \(path.bytes)")
+            filters.append(
+                "substr(sha256(path), 1, 8) = substr(sha256(\(path.bytes)), 1, 8) and path = \(path.bytes)")
         }
         if let folder = query.below, !folder.isHome {
             filters.append("path > \(folder.bytes) and \(Fragments.within("path", "\(folder.bytes)"))")

@@ -1,6 +1,7 @@
 import ClusterModel
 import ClusterPorts
 import PostgresDriver
+
 import struct Foundation.Data
 import struct Foundation.Date
 import struct Foundation.UUID
@@ -45,7 +46,8 @@ enum TransferRow {
             try row.reading(column: 6, as: Int64.self), try row.reading(column: 7, as: [UInt8]?.self)
         )
         return TransferRecord(
-            id: id, kind: try TransferRecord.Kind(stored: kind), status: try TransferRecord.Status(stored: status),
+            id: id, kind: try TransferRecord.Kind(stored: kind),
+            status: try TransferRecord.Status(stored: status),
             account: try AccountName(stored: account), path: try HomePath(stored: path),
             target: try target.map { (bytes) throws(StoreError) in try HomePath(stored: bytes) }, size: size,
             digest: try Digest?(stored: digest),

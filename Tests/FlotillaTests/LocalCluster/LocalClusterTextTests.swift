@@ -38,7 +38,7 @@ struct LocalClusterTextTests {
         let lines = StatusTable.lines(self.status(rows), at: self.now, width: 40, height: 10)
         #expect(lines.count == 10)
         #expect(lines.allSatisfy { $0.count <= 40 })
-        #expect(lines.last?.hasPrefix("… and 13 more") == true)
+        #expect(lines.last?.hasPrefix("… and 14 more") == true)
         let sick = [LocalClusterStatus.Row](rows.dropLast()) + [.init(name: "worker-20", state: "paused")]
         let others = StatusTable.lines(self.status(sick), at: self.now, width: 40, height: 10)
         #expect(others.contains { $0.hasPrefix("worker-20") } && others.count == 10)
@@ -48,7 +48,7 @@ struct LocalClusterTextTests {
         let row = LocalClusterStatus.Row(
             name: "worker-2", state: "killed (signal 9)", pid: 77, filesPort: 8182, adminPort: 8282,
             startedAt: self.now.addingTimeInterval(-125), restarts: 4, lastLine: "a\u{1B}[2Jb")
-        let line = StatusTable.lines(self.status([row]), at: self.now, width: 200, height: 24)[2]
+        let line = StatusTable.lines(self.status([row]), at: self.now, width: 200, height: 24)[3]
         let words = line.split(separator: " ").joined(separator: " ")
         #expect(words == "worker-2 77 killed (signal 9) 8182 8282 2m05s 4 a [2Jb")
     }

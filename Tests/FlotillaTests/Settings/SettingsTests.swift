@@ -7,7 +7,8 @@ import Testing
         flags: [SettingKey: String] = [:], environment: [String: String] = [:], file: String? = nil
     ) async throws -> Settings {
         let source = try await SettingsSource(flags: flags, environment: environment, file: file)
-        let user = InvokingUser(isRoot: false, stateFolder: "/home/user/.local/state/flotilla", hostName: "machine")
+        let user = InvokingUser(
+            isRoot: false, stateFolder: "/home/user/.local/state/flotilla", hostName: "machine")
         return try Settings.read(from: source, as: user)
     }
 
@@ -25,7 +26,8 @@ import Testing
     }
 
     static func withFile(_ text: String, _ body: (String) async throws -> Void) async throws {
-        let file = FileManager.default.temporaryDirectory.appendingPathComponent("settings-\(UUID().uuidString).yaml")
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "settings-\(UUID().uuidString).yaml")
         try text.write(to: file, atomically: true, encoding: .utf8)
         defer { try? FileManager.default.removeItem(at: file) }
         try await body(file.path)
@@ -80,7 +82,8 @@ import Testing
     }
 
     @Test func `an unknown variable is a warning`() async throws {
-        let source = try await SettingsSource(flags: [:], environment: ["FLOTILLA_FILES_PROT": "1"], file: nil)
+        let source = try await SettingsSource(
+            flags: [:], environment: ["FLOTILLA_FILES_PROT": "1"], file: nil)
         #expect(source.warnings.count == 1)
         #expect(source.warnings.first?.contains("FLOTILLA_FILES_PROT") == true)
     }
@@ -115,7 +118,8 @@ import Testing
     @Test func `secrets are never shown`() async throws {
         let settings = try await Self.read(
             environment: [
-                "FLOTILLA_DATABASE_URL": "postgresql://u:secret@db/x", "FLOTILLA_REDIS_URL": "redis://:secret@c",
+                "FLOTILLA_DATABASE_URL": "postgresql://u:secret@db/x",
+                "FLOTILLA_REDIS_URL": "redis://:secret@c",
                 "FLOTILLA_MOUNT": "/m",
             ])
         #expect(!SettingsTable.lines(settings).joined().contains("secret"))

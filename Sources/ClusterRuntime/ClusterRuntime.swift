@@ -13,14 +13,15 @@ import Synchronization
 package final class ClusterRuntime: Service {
     private struct Stopping {
         var stopped = false
-        var reports: AsyncStream<LineThread.Report>.Continuation?
+        /// What the threads say; ended when the node stops.
+        var reports: [AsyncStream<LineThread.Report>.Continuation] = []
     }
 
     let store: any ClusterStore
     let logger: Logger
     package let board: StandingBoard
     private let lines: any HeartbeatLines
-    private let mount: any MountGuard
+    private let mount: any MountGuard & StagingArea
     private let meter: any LoadMeter
     private let profile: NodeProfile
     private let times: MembershipTimes
@@ -28,8 +29,9 @@ package final class ClusterRuntime: Service {
     private let stopping = Mutex(Stopping())
 
     package init(
-        store: any ClusterStore, lines: any HeartbeatLines, mount: any MountGuard, meter: any LoadMeter,
-        profile: NodeProfile, times: MembershipTimes = .standard, board: StandingBoard, logger: Logger
+        store: any ClusterStore, lines: any HeartbeatLines, mount: any MountGuard & StagingArea,
+        meter: any LoadMeter, profile: NodeProfile, times: MembershipTimes = .standard, board: StandingBoard,
+        logger: Logger
     ) {
         self.store = store
         self.lines = lines
@@ -58,7 +60,7 @@ package final class ClusterRuntime: Service {
         } onGracefulShutdown: {
             self.stopping.withLock { stopping in
                 stopping.stopped = true
-                stopping.reports?.finish()
+                for reports in stopping.reports { reports.finish() }
             }
         }
     }
@@ -80,16 +82,17 @@ package final class ClusterRuntime: Service {
         // Four beats a second: a minute of them, and then the newest are refused rather than queued.
         let (reports, continuation) = AsyncStream.makeStream(
             of: LineThread.Report.self, bufferingPolicy: .bufferingOldest(256))
+        let (opened, openedContinuation) = AsyncStream.makeStream(
+            of: LineThread.Report.self, bufferingPolicy: .bufferingNewest(1))
         self.stopping.withLock { stopping in
-            stopping.reports = continuation
-            if stopping.stopped { continuation.finish() }
+            stopping.reports = [continuation, openedContinuation]
+            guard stopping.stopped else { return }
+            for reports in stopping.reports { reports.finish() }
         }
         let beating = self.thread(.heartbeat, incarnation) { report in
             continuation.yield(report)
             if case .input(.foundDead, _) = report { continuation.finish() }
         }
-        let (opened, openedContinuation) = AsyncStream.makeStream(
-            of: LineThread.Report.self, bufferingPolicy: .bufferingNewest(1))
         let holding = self.thread(.holder, incarnation) { openedContinuation.yield($0) }
         beating.start()
         holding.start()
@@ -98,10 +101,15 @@ package final class ClusterRuntime: Service {
             holding.stop()
             self.board.ended(incarnation)
         }
-        try await Self.waitUntilOpen(reports, patience: self.patience)
-        try await Self.waitUntilOpen(opened, patience: self.patience)
-
-        let right = try await self.join(incarnation, facts)
+        let right: NodeRight
+        do {
+            try await Self.waitUntilOpen(reports, patience: self.patience)
+            try await Self.waitUntilOpen(opened, patience: self.patience)
+            right = try await self.join(incarnation, facts)
+        } catch {
+            await self.discardStaging(of: incarnation)
+            throw error
+        }
         beating.begin(right)
         holding.begin(right)
         let watch = MountWatch(mount: self.mount, identity: identity, board: self.board, logger: self.logger)
@@ -109,6 +117,16 @@ package final class ClusterRuntime: Service {
             group.addTask { await watch.run() }
             await self.live(right, thread: beating, reports: reports)
             group.cancelAll()
+        }
+    }
+
+    /// Nobody uses the number any more, and no departure tells anybody to clear what it has: a node that is refused
+    /// again and again must not leave a folder each time.
+    private func discardStaging(of incarnation: Incarnation) async {
+        do {
+            _ = try await self.mount.removeStaging(of: incarnation)
+        } catch {
+            self.logger.debug("an unused staging folder stays", metadata: ["error": "\(error)"])
         }
     }
 

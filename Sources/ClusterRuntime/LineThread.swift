@@ -115,6 +115,8 @@ final class LineThread: Sendable {
             if SteadyClock.now() >= next {
                 next = SteadyClock.now().advanced(by: self.period)
                 guard self.turn(&line, right: right) else { break }
+                // A broken line may have been the last one that held the lock: open the next one at once.
+                guard line != nil else { continue }
             }
             self.rest(until: next)
         }

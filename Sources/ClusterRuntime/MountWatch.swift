@@ -20,6 +20,8 @@ struct MountWatch: Sendable {
             } catch {
                 trouble = error.description
             }
+            // A probe that was given up says nothing of the mount.
+            if Task.isCancelled { return }
             if self.board.mount(trouble) {
                 if let trouble {
                     self.logger.warning(

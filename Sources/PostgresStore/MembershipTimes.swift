@@ -9,15 +9,18 @@ package struct MembershipTimes: Sendable, Hashable {
     package var fastWindow: Duration
     /// The same while the lock is held; also how long an accuser's own chain must be.
     package var slowWindow: Duration
+    /// How long a live member keeps others from a departure that it claimed.
+    package var claimWindow: Duration
 
     package init(
         chainGap: Duration = .milliseconds(450), fastWindow: Duration = .milliseconds(500),
-        slowWindow: Duration = .seconds(5)
+        slowWindow: Duration = .seconds(5), claimWindow: Duration = .seconds(30)
     ) {
         precondition(
             chainGap < fastWindow && fastWindow < slowWindow, "\(chainGap), \(fastWindow), \(slowWindow)")
         self.chainGap = chainGap
         self.fastWindow = fastWindow
         self.slowWindow = slowWindow
+        self.claimWindow = claimWindow
     }
 }

@@ -7,6 +7,7 @@ import Logging
 import PostgresStore
 import ServiceLifecycle
 import SharedMount
+import Synchronization
 import Testing
 
 /// Whole nodes without doors: runtime, real database, real mount.
@@ -17,9 +18,34 @@ import Testing
 
     private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-    private static func node(_ name: String?, _ database: TestDatabase, mount: String) -> ClusterRuntime {
+    /// Opens the first line, and no other one after it.
+    private final class OneLine: HeartbeatLines {
+        private let inner: any HeartbeatLines
+        private let opened = Mutex(0)
+
+        init(_ inner: any HeartbeatLines) { self.inner = inner }
+
+        /// Refused ones too.
+        var asked: Int { self.opened.withLock { $0 } }
+
+        func open(
+            for incarnation: Incarnation, within limit: Duration
+        ) throws(StoreError) -> any HeartbeatLine {
+            let isFirst = self.opened.withLock { opened in
+                opened += 1
+                return opened == 1
+            }
+            guard isFirst else { throw .notRun("the database is away") }
+            return try self.inner.open(for: incarnation, within: limit)
+        }
+    }
+
+    private static func node(
+        _ name: String?, _ database: TestDatabase, mount: String, lines: (any HeartbeatLines)? = nil
+    ) -> ClusterRuntime {
         ClusterRuntime(
-            store: database.store, lines: database.lines, mount: PosixVault(root: mount, logger: Self.quiet),
+            store: database.store, lines: lines ?? database.lines,
+            mount: PosixVault(root: mount, logger: Self.quiet),
             meter: Idle(),
             profile: NodeProfile(
                 name: name.flatMap { NodeName($0) },
@@ -113,6 +139,20 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `a node that waits for its second line can be stopped`() async throws {
+        try await withTestDatabase { database in
+            try await Self.withFolder { folder in
+                let lines = OneLine(database.lines)
+                let node = Self.node("a", database, mount: folder, lines: lines)
+                try await Self.running([node]) {
+                    try await eventually(within: .seconds(8)) { lines.asked > 2 }
+                }
+                #expect(try await database.store.view().members.isEmpty)
+            }
+        }
+    }
+
     @Test func `a live name is refused with one clear line`() async throws {
         try await withTestDatabase { database in
             try await Self.withFolder { folder in
@@ -123,6 +163,8 @@ import Testing
                     await #expect(throws: RuntimeError.nameTaken(name: "a", node: "127.0.0.1:1")) {
                         try await second.run()
                     }
+                    let staging = try await PosixVault(root: folder, logger: Self.quiet).stagingIncarnations()
+                    #expect(staging == [try #require(node.board.standing().right).incarnation])
                 }
             }
         }

@@ -24,7 +24,9 @@ import Testing
     @Test func `a holder that stands still is accused after the slow window and not before`() {
         var watch = JoinerWatch()
         let still = Self.member(1, heartbeats: 5)
-        #expect(watch.look(at: [still], now: MembershipTests.at(0)) == .wait)
+        for time in stride(from: Int64(0), through: 4_750, by: 250) {
+            #expect(watch.look(at: [still], now: MembershipTests.at(time)) == .wait)
+        }
         #expect(watch.look(at: [still], now: MembershipTests.at(4_999)) == .wait)
         guard case .accuse(let stood) = watch.look(at: [still], now: MembershipTests.at(5_000)) else {
             Issue.record("nobody was accused")
@@ -45,13 +47,25 @@ import Testing
 
     @Test func `a heartbeat starts the watching again`() {
         var watch = JoinerWatch()
-        _ = watch.look(at: [Self.member(1, heartbeats: 5)], now: MembershipTests.at(0))
-        _ = watch.look(at: [Self.member(1, heartbeats: 6)], now: MembershipTests.at(4_000))
-        #expect(watch.look(at: [Self.member(1, heartbeats: 6)], now: MembershipTests.at(5_000)) == .giveUp)
+        for time in stride(from: Int64(0), through: 3_000, by: 1_000) {
+            _ = watch.look(at: [Self.member(1, heartbeats: 5)], now: MembershipTests.at(time))
+        }
+        for time in stride(from: Int64(4_000), through: 8_000, by: 1_000) {
+            let verdict = watch.look(at: [Self.member(1, heartbeats: 6)], now: MembershipTests.at(time))
+            #expect(verdict == .giveUp)
+        }
         guard case .accuse = watch.look(at: [Self.member(1, heartbeats: 6)], now: MembershipTests.at(9_000))
         else {
             Issue.record("nobody was accused")
             return
         }
+    }
+
+    @Test func `a joiner that saw nothing for a while, as in an outage of the database, starts again`() {
+        var watch = JoinerWatch()
+        let still = Self.member(1, heartbeats: 5)
+        #expect(watch.look(at: [still], now: MembershipTests.at(0)) == .wait)
+        #expect(watch.look(at: [still], now: MembershipTests.at(6_000)) == .wait)
+        #expect(watch.look(at: [still], now: MembershipTests.at(6_250)) == .wait)
     }
 }

@@ -263,4 +263,26 @@ import Testing
             #expect(try await db.store.view().members.count == 2)
         }
     }
+
+    @Test func `a live node that does not come to an end keeps a departure for a while only`() async throws {
+        let times = MembershipTimes(claimWindow: .milliseconds(200))
+        try await withTestDatabase(times: times) { db in
+            let (one, two, three) = (
+                try await JoinedNode.join(db), try await JoinedNode.join(db), try await JoinedNode.join(db)
+            )
+            let departed = three.right.incarnation
+            #expect(try await db.store.leave(slot: three.right.slot, incarnation: departed))
+            #expect(try await db.store.claimDeparture(of: departed, by: one.right))
+            #expect(try await db.store.claimDeparture(of: departed, by: two.right) == false)
+            try await eventually("the claim gets old") {
+                // Asking again makes it no younger.
+                _ = try await db.store.claimDeparture(of: departed, by: one.right)
+                return try await db.store.claimDeparture(of: departed, by: two.right)
+            }
+            try await db.store.closeDeparture(of: departed, by: one.right)
+            #expect(try await db.store.departures(limit: 9).count == 1)
+            try await db.store.closeDeparture(of: departed, by: two.right)
+            #expect(try await db.store.departures(limit: 9).isEmpty)
+        }
+    }
 }

@@ -3,7 +3,8 @@ package import ClusterModel
 /// Decides what a refused joiner does: wait, evict those who stand still, or give up.
 ///
 /// Without it twenty dead rows would lock everybody out for ever. The joiner has no chain of heartbeats to prove
-/// its own health, so it needs the whole slow window of standing still.
+/// its own health, so it needs the whole slow window of standing still, looked at without a gap: after an outage of the
+/// database everybody stood still, and the joiner may be the first one back.
 package struct JoinerWatch: Sendable, Equatable {
     package enum Verdict: Sendable, Equatable {
         /// Somebody who is in the way stands still; look again.
@@ -28,12 +29,17 @@ package struct JoinerWatch: Sendable, Equatable {
     }
 
     private var seen: [Incarnation: Seen] = [:]
+    private var lookedAt: ClusterInstant?
     private let slowWindow: Duration
+    /// Between two looks; a longer gap starts the watching again and leaves everybody time to come back.
+    private static let longestGap: Duration = .seconds(1)
 
     package init(slowWindow: Duration = MembershipTimes.standard.slowWindow) { self.slowWindow = slowWindow }
 
     /// - Parameter inTheWay: the live members that hold the name, or all the slots.
     package mutating func look(at inTheWay: [Member], now: ClusterInstant) -> Verdict {
+        if let lookedAt, now.since(lookedAt) > Self.longestGap { self.seen = [:] }
+        self.lookedAt = now
         var seen: [Incarnation: Seen] = [:]
         for member in inTheWay {
             var known =

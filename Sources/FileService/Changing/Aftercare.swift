@@ -10,6 +10,7 @@ final class Aftercare: Sendable {
     private let vault: any FileVault
     private let standing: any NodeStanding
     private let rollForward: RollForward
+    private let log: TransferLog
     private let logger: Logger
     private let queue: Mutex<AftercareQueue>
     private static let lookEvery: Duration = .milliseconds(100)
@@ -17,13 +18,13 @@ final class Aftercare: Sendable {
 
     init(
         names: any NameStore, vault: any FileVault, standing: any NodeStanding, rollForward: RollForward,
-        limit: Int,
-        logger: Logger
+        log: TransferLog, limit: Int, logger: Logger
     ) {
         self.names = names
         self.vault = vault
         self.standing = standing
         self.rollForward = rollForward
+        self.log = log
         self.logger = logger
         self.queue = Mutex(AftercareQueue(limit: limit))
     }
@@ -58,10 +59,19 @@ final class Aftercare: Sendable {
         do {
             switch leftover {
             case .marks(let folders, let operation, let right):
+                // The change they are for comes first.
+                _ = try await self.look(operation, folders, right, staged: nil)
                 try await self.names.release(folders: folders, of: operation, by: right)
                 return .nothing
             case .change(let operation, let paths, let right, let staged):
                 return try await self.look(operation, paths, right, staged: staged)
+            case .unknown(let operation, let change, let right, let record):
+                let names = RollForwardPlan.names(of: change)
+                let staged = RollForwardPlan.staged(by: change)
+                let finding = try await self.look(operation, names, right, staged: staged)
+                // Nothing staged is left to be shown. A record that has ended stays as it is.
+                if finding == .nothing { await self.log.record(record) }
+                return finding
             }
         } catch {
             self.logger.debug("a leftover waits", metadata: ["reason": "\(error)"])

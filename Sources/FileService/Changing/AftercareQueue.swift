@@ -5,12 +5,14 @@ package import ClusterPorts
 package enum Leftover: Sendable, Hashable {
     /// A change that is decided, reserved, or of unknown outcome; `staged` has no use unless a row names it.
     case change(Operation, [HomePath], NodeRight, staged: StagedName?)
+    /// A change of which nobody could tell whether it was decided; if not, the record says so in the log.
+    case unknown(Operation, NameChange, NodeRight, ifUndecided: TransferRecord)
     /// Folders that stayed marked.
     case marks([HomePath], Operation, NodeRight)
 
     package var right: NodeRight {
         switch self {
-        case .change(_, _, let right, _), .marks(_, _, let right): right
+        case .change(_, _, let right, _), .unknown(_, _, let right, _), .marks(_, _, let right): right
         }
     }
 }
@@ -21,6 +23,7 @@ package struct AftercareQueue {
 
     package struct Entry: Sendable, Hashable {
         package var leftover: Leftover
+        /// Or when a look last failed.
         package var bornAt: Instant
         package var dueAt: Instant
         package var pause: Duration
@@ -73,6 +76,8 @@ package struct AftercareQueue {
         case .nothing, .failed: break
         }
         var entry = entry
+        // Who does not answer may hold a statement back that it runs as soon as it answers again.
+        if finding == .failed { entry.bornAt = now }
         entry.pause = min(entry.pause * 2, Self.longestPause)
         entry.dueAt = now + entry.pause
         self.entries.append(entry)

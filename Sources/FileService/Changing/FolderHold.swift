@@ -5,6 +5,9 @@ import ClusterPorts
 /// is left undone.
 extension NameChanger {
     /// Runs a change while the folders are marked, and gives the marks up afterwards.
+    ///
+    /// A change that may be carried out later keeps them until then: what is published below the folder meanwhile
+    /// would go away with it.
     func holding<Value: Sendable>(
         _ folders: [HomePath], for operation: Operation, by right: NodeRight,
         _ change: () async throws(ChangeFailure) -> Value
@@ -16,7 +19,11 @@ extension NameChanger {
             await self.release(folders, of: operation, by: right)
             return value
         } catch {
-            await self.release(folders, of: operation, by: right)
+            if error.isNamed {
+                self.aftercare.add(.marks(folders, operation, right))
+            } else {
+                await self.release(folders, of: operation, by: right)
+            }
             throw error
         }
     }

@@ -11,8 +11,10 @@ extension NameChanger {
         _ operation: Operation, _ change: NameChange, by right: NodeRight
     ) async throws(ChangeFailure) -> CarriedOut {
         let paths = RollForwardPlan.names(of: change)
-        // Whoever was taken for dead renames nothing: others have rolled this forward, and more after it.
+        // Whoever was taken for dead renames nothing: others have rolled this forward, and more after it. Who is
+        // only cut off, or without its mount, is nobody's departure: it carries this out when it serves again.
         guard self.holds(right) else {
+            self.aftercare.add(.change(operation, paths, right, staged: nil))
             throw ChangeFailure(Self.error(for: .fenced, at: paths.first ?? .home), isNamed: true)
         }
         do throws(RollForward.Delay) {
@@ -54,19 +56,28 @@ extension NameChanger {
             // and whoever rolls it forward writes that it failed. Nobody was told otherwise.
             if case .publish(_, let staged, _, _) = change {
                 do throws(VaultError) { try await self.rollForward.vault.discard(staged.name) } catch {
-                    self.aftercare.add(.change(operation, paths, right, staged: staged.name))
-                    throw ChangeFailure(FileServiceError(error, at: paths.first ?? .home), isNamed: true)
+                    throw self.unknown(
+                        FileServiceError(error, at: paths.first ?? .home), operation, change, by: right)
                 }
             }
             await self.giveUp(operation, paths, by: right)
             self.lookAgain(operation, paths, by: right)
             throw ChangeFailure(FileServiceError(error))
         case nil:
-            var staged: StagedName?
-            if case .publish(_, let identity, _, _) = change { staged = identity.name }
-            self.aftercare.add(.change(operation, paths, right, staged: staged))
-            throw ChangeFailure(FileServiceError(error), isNamed: true)
+            throw self.unknown(FileServiceError(error), operation, change, by: right)
         }
+    }
+
+    /// Hands over what cannot be settled now, the record of its failure included: nobody else would write one.
+    private func unknown(
+        _ error: FileServiceError, _ operation: Operation, _ change: NameChange, by right: NodeRight
+    ) -> ChangeFailure {
+        var record = RollForwardPlan.finished(
+            operation, change, by: right.incarnation, failure: .lost, at: Date()
+        ).record
+        record.reason = error.reason
+        self.aftercare.add(.unknown(operation, change, right, ifUndecided: record))
+        return ChangeFailure(error, isNamed: true)
     }
 
     /// Nil when the database does not say within the patience.

@@ -57,7 +57,12 @@ package enum RollForwardPlan {
 
     /// Whether what is staged has no use any more.
     package static func discards(_ failure: Failure?, of change: NameChange) -> StagedName? {
-        guard failure != nil, case .publish(_, let staged, _, _) = change else { return nil }
+        failure == nil ? nil : Self.staged(by: change)
+    }
+
+    /// What the change names in staging.
+    package static func staged(by change: NameChange) -> StagedName? {
+        guard case .publish(_, let staged, _, _) = change else { return nil }
         return staged.name
     }
 

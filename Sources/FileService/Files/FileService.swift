@@ -37,8 +37,8 @@ package final class FileService: Service {
         self.uploads = OpenUploads(limit: limits.openUploads)
         let rollForward = RollForward(vault: vault, transfers: transfers)
         self.aftercare = Aftercare(
-            names: names, vault: vault, standing: standing, rollForward: rollForward, limit: limits.leftovers,
-            logger: logger)
+            names: names, vault: vault, standing: standing, rollForward: rollForward, log: log,
+            limit: limits.leftovers, logger: logger)
         self.changer = NameChanger(
             names: names, transfers: transfers, standing: standing,
             decider: Decider(names: names, batch: limits.decisionBatch, queue: limits.decisionQueue),

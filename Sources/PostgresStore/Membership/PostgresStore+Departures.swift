@@ -28,21 +28,27 @@ extension PostgresStore {
         -> Bool
     {
         // The holder is judged by what this statement saw of him; if another one took the claim while it
-        // waited for the row, the claim is his.
+        // waited for the row, the claim is his. One who lives and does not come to an end (his mount hangs)
+        // keeps others away for a while only; clearing is safe for two at once.
         let row = try await self.one(
             """
             with \(Fragments.me(right)), seen as materialized (
-                select d.swept_by from flotilla.departed d
+                select d.swept_by, d.claimed_at from flotilla.departed d
                 where d.incarnation = \(departed.rawValue) and exists (select from me)
-                  and not exists (
+                  and not (d.claimed_at between clock_timestamp() - \(Fragments.interval(self.times.claimWindow))
+                                              and clock_timestamp() and exists (
                       select from flotilla.member m
                       where m.incarnation = d.swept_by and m.status <> 'dead'
-                        and m.incarnation <> \(right.incarnation.rawValue))
+                        and m.incarnation <> \(right.incarnation.rawValue)))
             ), claimed as (
-                update flotilla.departed d set swept_by = \(right.incarnation.rawValue)
+                update flotilla.departed d
+                set swept_by = \(right.incarnation.rawValue),
+                    claimed_at = case when d.swept_by = \(right.incarnation.rawValue) then d.claimed_at
+                                      else clock_timestamp() end
                 from seen s
                 where d.incarnation = \(departed.rawValue) and d.swept_at is null
                   and d.swept_by is not distinct from s.swept_by
+                  and d.claimed_at is not distinct from s.claimed_at
                 returning 1
             )
             select exists (select from claimed)

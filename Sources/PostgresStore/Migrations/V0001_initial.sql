@@ -74,8 +74,9 @@ create table flotilla.departed (
     name        text not null,
     reason      text not null,
     died_at     timestamptz not null default clock_timestamp(),
-    -- The incarnation that clears what the dead one left.
+    -- The incarnation that clears what the dead one left, and since when it has the right to.
     swept_by    bigint,
+    claimed_at  timestamptz,
     swept_at    timestamptz
 );
 create index departed_due on flotilla.departed (died_at) where swept_at is null;

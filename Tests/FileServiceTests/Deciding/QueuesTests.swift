@@ -68,4 +68,17 @@ struct QueuesTests {
         queue.looked(fourth, .nothing, at: start + .seconds(80))
         #expect(queue.isEmpty)
     }
+
+    @Test func `a database that was away may still run what it was sent, however long it was away`() throws {
+        let start = ContinuousClock.now
+        var queue = AftercareQueue(limit: 1)
+        #expect(queue.add(Leftover.marks([], try Samples.operation(), try Samples.right()), at: start))
+        let nextaway = queue.take(at: start + .seconds(60), limit: 1).first
+        let away = try #require(nextaway)
+        queue.looked(away, .failed, at: start + .seconds(60))
+        let nextback = queue.take(at: start + .seconds(61), limit: 1).first
+        let back = try #require(nextback)
+        queue.looked(back, .nothing, at: start + .seconds(61))
+        #expect(!queue.isEmpty)
+    }
 }

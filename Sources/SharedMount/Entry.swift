@@ -28,7 +28,8 @@ extension FileStatus {
         let isFolder = kind == .folder
         let identity = FileIdentity(
             inode: raw.inode, size: isFolder ? 0 : Int64(clamping: raw.size),
-            modified: isFolder ? 0 : raw.modified_ns, isFolder: isFolder)
+            // A folder's number is used again at once, its birth is not.
+            modified: isFolder ? raw.born_ns : raw.modified_ns, isFolder: isFolder)
         self.init(kind: kind, identity: identity, changed: raw.changed_ns, modified: raw.modified_ns)
     }
 }

@@ -118,8 +118,26 @@ import Testing
         #expect(coordinator.step(.viewRead(view(4)), at: .zero).publishes == nil)
         #expect(coordinator.step(.viewRead(view(5)), at: .zero).publishes == nil)
         #expect(coordinator.step(.viewRead(view(6)), at: .zero).publishes == view(6))
-        #expect(!coordinator.step(.beatAnswered(Self.news([], view: 6), sentAt: .zero), at: .zero).readsView)
+        _ = coordinator.step(.beatAnswered(Self.news([], view: 6), sentAt: .zero), at: .zero)
+        #expect(!coordinator.step(.beatAnswered(Self.news([], view: 6), sentAt: .zero), at: Self.at(4_999)).readsView)
         #expect(coordinator.step(.beatAnswered(Self.news([], view: 7), sentAt: .zero), at: .zero).readsView)
+    }
+
+    @Test func `the load that a view shows is read anew after five seconds`() {
+        var coordinator = Coordinator(right: Self.me, joinedAt: .zero)
+        func view(readAt seconds: TimeInterval) -> ClusterView {
+            ClusterView(
+                cluster: ClusterID(UUID(uuid: (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16))), version: 5,
+                memberLimit: 20, schemaVersion: 1, configVersion: ConfigVersion(1), members: [],
+                readAt: Date(timeIntervalSince1970: seconds))
+        }
+        let news = Self.news([], view: 5)
+        #expect(coordinator.step(.beatAnswered(news, sentAt: .zero), at: .zero).readsView)
+        #expect(coordinator.step(.viewRead(view(readAt: 1)), at: .zero).publishes == view(readAt: 1))
+        #expect(!coordinator.step(.beatAnswered(news, sentAt: .zero), at: Self.at(4_750)).readsView)
+        #expect(coordinator.step(.beatAnswered(news, sentAt: .zero), at: Self.at(5_000)).readsView)
+        #expect(coordinator.step(.viewRead(view(readAt: 6)), at: Self.at(5_010)).publishes == view(readAt: 6))
+        #expect(coordinator.step(.viewRead(view(readAt: 2)), at: Self.at(5_020)).publishes == nil)
     }
 
     @Test func `a kill is followed by a sweep and a fresh view`() {

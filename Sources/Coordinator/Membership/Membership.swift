@@ -19,6 +19,7 @@ package struct Membership: Sendable, Equatable {
     package private(set) var chainSince: ClusterInstant
     package private(set) var watches: [Incarnation: Watch] = [:]
     package private(set) var published: ClusterView?
+    private var viewAskedAt: ClusterInstant?
 
     /// What is known of another member's heartbeat.
     package struct Watch: Sendable, Equatable {
@@ -49,8 +50,8 @@ package struct Membership: Sendable, Equatable {
         }
         self.observe(news.observed, at: now)
         effects.accusations = self.accusations(at: now)
-        effects.readsView = self.published.map { news.viewVersion > $0.version } ?? true
-        effects.sweeps = news.sweepDue
+        effects.readsView = self.isViewOld(news, at: now)
+        if effects.readsView { self.viewAskedAt = now }
         effects.wakeAt = self.nextDue(after: now)
         return effects
     }
@@ -64,10 +65,14 @@ package struct Membership: Sendable, Equatable {
     }
 
     /// A view that is not a successor of the published one is dropped: answers may overtake one another.
+    ///
+    /// One of the same version that was read later shows the same members with newer load.
     package mutating func viewRead(_ view: ClusterView) -> Effects {
         var effects = Effects()
         guard self.state == .alive else { return effects }
-        if let published = self.published, view.version <= published.version { return effects }
+        if let published = self.published {
+            guard (view.version, view.readAt) > (published.version, published.readAt) else { return effects }
+        }
         self.published = view
         effects.publishes = view
         return effects
@@ -106,6 +111,12 @@ package struct Membership: Sendable, Equatable {
             }
         }
         self.watches = watches
+    }
+
+    /// There is a newer one, or the load that it shows is old.
+    private func isViewOld(_ news: HeartbeatNews, at now: ClusterInstant) -> Bool {
+        guard let published, news.viewVersion <= published.version else { return true }
+        return self.viewAskedAt.map { now.since($0) >= self.times.viewRefresh } ?? true
     }
 
     private var hasVote: Duration { self.times.slowWindow }

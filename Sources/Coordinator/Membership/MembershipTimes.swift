@@ -17,15 +17,18 @@ package struct MembershipTimes: Sendable, Equatable {
     package var staleAfter: Duration
     /// Without one for so long, a node claims and publishes nothing: the slow window less a second.
     package var isolatedAfter: Duration
+    /// How old the load that a view shows may become.
+    package var viewRefresh: Duration
 
     package static let standard = MembershipTimes(
         heartbeatPeriod: .milliseconds(250), heartbeatDeadline: .seconds(1), chainGap: .milliseconds(450),
         fastWindow: .milliseconds(500), slowWindow: .seconds(5), staleAfter: .seconds(1),
-        isolatedAfter: .seconds(4))
+        isolatedAfter: .seconds(4), viewRefresh: .seconds(5))
 
     package init(
         heartbeatPeriod: Duration, heartbeatDeadline: Duration, chainGap: Duration, fastWindow: Duration,
-        slowWindow: Duration, staleAfter: Duration, isolatedAfter: Duration
+        slowWindow: Duration, staleAfter: Duration, isolatedAfter: Duration,
+        viewRefresh: Duration
     ) {
         self.heartbeatPeriod = heartbeatPeriod
         self.heartbeatDeadline = heartbeatDeadline
@@ -34,5 +37,6 @@ package struct MembershipTimes: Sendable, Equatable {
         self.slowWindow = slowWindow
         self.staleAfter = staleAfter
         self.isolatedAfter = isolatedAfter
+        self.viewRefresh = viewRefresh
     }
 }

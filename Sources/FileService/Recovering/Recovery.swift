@@ -15,6 +15,8 @@ package final class Recovery: Service {
     private let clearance: Clearance
     private let logger: Logger
 
+    /// Dead members and cleared departures are shown for so long.
+    private static let deadKeptFor: Duration = .seconds(7 * 86_400)
     private static let roundEvery: Duration = .seconds(10)
     private static let roundsBetweenScans = 6
     private static let departuresAtOnce = 20
@@ -63,11 +65,16 @@ package final class Recovery: Service {
     ///
     /// For tests, and for the loop.
     ///
-    /// - Parameter scanning: also looks through the staging of those cleared before.
+    /// - Parameter scanning: also looks through the staging of those cleared before, and forgets the long dead.
     package func round(scanning: Bool) async {
         guard let right = self.workingRight() else { return }
         await self.clearDepartures(by: right)
-        if scanning { await self.attempt("look through staging") { try await self.scan(by: right) } }
+        if scanning {
+            await self.attempt("look through staging") { try await self.scan(by: right) }
+            await self.attempt("prune the dead") {
+                _ = try await self.cluster.prune(olderThan: Self.deadKeptFor)
+            }
+        }
         await self.attempt("empty the trash") {
             let removed = try await self.vault.emptyTrash(limit: Self.trashAtOnce)
             if removed > 0 { self.logger.debug("emptied the trash", metadata: ["entries": "\(removed)"]) }

@@ -66,7 +66,8 @@ extension AdminResponder {
 
     private func body(of request: Request, _ channel: any Channel) async throws -> [UInt8] {
         if let type = request.headers[.contentType] {
-            guard type.lowercased().hasPrefix("application/json") else {
+            let essence = type.lowercased().prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }
+            guard essence == "application/json" else {
                 throw Problem(
                     .unsupportedMediaType, .unsupportedMediaType,
                     "the body is “\(type)”; it must be application/json")

@@ -34,10 +34,22 @@ package enum TransferFilters {
         let list = "transfers \(query)"
         if let limit = try reader.number("limit", in: 1...Int64(Self.longest)) { query.limit = Int(limit) }
         query.after = try reader.value("cursor", PageCursor.expected) {
-            PageCursor.position(TransferQuery.Position.self, $0, of: list)
+            PageCursor.position(TransferQuery.Position.self, $0, of: list).flatMap {
+                Self.isPossible($0, by: query.sort) ? $0 : nil
+            }
         }
         try reader.finish()
         return (query, list)
+    }
+
+    /// Whether some record can stand there; a forged cursor may hold a time that the database does not know.
+    private static func isPossible(_ position: TransferQuery.Position, by sort: TransferQuery.Sort) -> Bool {
+        switch sort {
+        case .started, .ended:
+            // Microseconds of the years 1 to 9999.
+            (-62_135_596_800_000_000..<253_402_300_800_000_000).contains(position.value ?? 0)
+        case .size: true
+        }
     }
 
     /// Where the next page begins, after the last record of this one.

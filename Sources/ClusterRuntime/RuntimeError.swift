@@ -27,7 +27,7 @@ package enum RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// After sysexits.h; a supervisor should not start the node again without a change when it sees one of these.
+    /// After sysexits.h; docs/operations/running.md says with which of them a supervisor should try again.
     package var exitCode: Int32 {
         switch self {
         case .databaseUnreachable: 69

@@ -136,7 +136,7 @@ extension EmbeddedPostgres {
             failures = wasReady ? 0 : failures + 1
             guard failures < 3 else {
                 throw EmbeddedPostgresError.doesNotStart(
-                    reason: self.log.lastLine() ?? reason, log: self.log.path)
+                    reason: self.log.lastComplaint() ?? reason, log: self.log.path)
             }
             self.publish(wasReady ? .restarting : .starting)
             let delay = backoff.delay(afterLiving: started.duration(to: .now))

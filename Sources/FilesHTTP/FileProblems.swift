@@ -35,6 +35,7 @@ package enum FileProblems {
         case .changed(let tag): Self.changed(tag: tag)
         case .nameTooLong(let path):
             Self.about(path, .badRequest, .malformedPath, "a name in \(path) is too long")
+        case .denied: Self.problem(AccessError.denied)
         case .bodyTooShort, .bodyTooLong, .digestMismatch, .clientGone: Self.body(error)
         case .busy, .notServing, .tooBusy, .full, .readOnly, .failed: Self.surroundings(error)
         }

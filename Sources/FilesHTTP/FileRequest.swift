@@ -138,9 +138,15 @@ extension FileRequest {
             }
             return length
         }
-        guard headers[.transferEncoding] != nil else {
+        guard let coding = headers[.transferEncoding] else {
             throw Problem(
                 .lengthRequired, .lengthRequired, "PUT needs Content-Length, or a body sent in chunks")
+        }
+        // Another coding would be kept as if it were the file.
+        guard coding.lowercased() == "chunked" else {
+            throw Problem(
+                .notImplemented, .unsupportedMediaType,
+                "the transfer coding is “\(coding)”; only “chunked” is known")
         }
         return nil
     }

@@ -10,11 +10,14 @@ import NIOCore
 /// Uploads, downloads and listings.
 extension FilesResponder {
     func receive(
-        _ upload: FileRequest.Upload, _ body: RequestBody, by caller: Caller, channel: any Channel
+        _ upload: FileRequest.Upload, _ request: Request, by caller: Caller, channel: any Channel
     ) async throws -> Response {
+        let credentials = Credentials(authorization: request.headers[.authorization])
         let receipt = try await self.files.put(
             upload.path, by: caller, options: upload.options, expectedLength: upload.length,
-            body: UploadBody(body: body, length: upload.length, waiting: upload.waits ? channel : nil))
+            body: UploadBody(
+                body: request.body, length: upload.length, waiting: upload.waits ? channel : nil,
+                atEnd: { try await self.checkAgain(credentials, caller.account) }))
         return JSONText.response(
             receipt.created ? .created : .ok, UploadAnswer(receipt),
             headers: [
@@ -24,7 +27,7 @@ extension FilesResponder {
 
     func read(
         _ path: HomePath, _ conditions: ReadConditions, _ listing: FileRequest.Listing, by caller: Caller,
-        isHead: Bool
+        isHead: Bool, channel: any Channel
     ) async throws -> Response {
         if listing.isCertain { return try await self.list(path, listing, by: caller) }
         do {
@@ -34,7 +37,7 @@ extension FilesResponder {
                 let answer = try await self.show(path, conditions, by: caller)
                 if isHead || answer.status == .notModified { return answer }
             }
-            return try await self.send(path, conditions, by: caller)
+            return try await self.send(path, conditions, by: caller, channel: channel)
         } catch FileServiceError.isFolder {
             return try await self.list(path, listing, by: caller)
         }
@@ -67,9 +70,9 @@ extension FilesResponder {
         }
     }
 
-    private func send(_ path: HomePath, _ conditions: ReadConditions, by caller: Caller) async throws
-        -> Response
-    {
+    private func send(
+        _ path: HomePath, _ conditions: ReadConditions, by caller: Caller, channel: any Channel
+    ) async throws -> Response {
         let download = SentDownload(try await self.files.open(path, by: caller), dropped: self.dropped)
         let status = download.status
         var headers = FileAnswer.headers(status, path: path)
@@ -80,11 +83,11 @@ extension FilesResponder {
                 return Response(status: .notModified, headers: FileAnswer.notModified(headers))
             case .whole:
                 return Response(
-                    status: .ok, headers: headers, body: self.body(of: download, 0..<status.size))
+                    status: .ok, headers: headers, body: self.body(of: download, 0..<status.size, channel))
             case .part(let bytes):
                 headers[.contentRange] = "bytes \(bytes.lowerBound)-\(bytes.upperBound - 1)/\(status.size)"
                 return Response(
-                    status: .partialContent, headers: headers, body: self.body(of: download, bytes))
+                    status: .partialContent, headers: headers, body: self.body(of: download, bytes, channel))
             }
         } catch {
             await download.end(sent: 0, failure: error.detail)
@@ -92,12 +95,14 @@ extension FilesResponder {
         }
     }
 
-    private func body(of download: SentDownload, _ bytes: Range<Int64>) -> ResponseBody {
+    private func body(
+        of download: SentDownload, _ bytes: Range<Int64>, _ channel: any Channel
+    ) -> ResponseBody {
         let gauge = self.gauge
         return ResponseBody(contentLength: bytes.count) { writer in
             gauge.begin()
             defer { gauge.end() }
-            try await download.send(bytes, to: &writer)
+            try await download.send(bytes, to: &writer, on: channel)
         }
     }
 }

@@ -26,11 +26,11 @@ struct FilesResponder: DoorService {
             method: request.method, target: target, headers: request.headers,
             authority: request.head.authority)
         if asked == .options { return Self.options }
+        let client = ForwardedClient.address(
+            peer: context.peer, forwardedFor: request.headers[FileHeaders.forwardedFor],
+            trusted: self.trustedProxies)
         let caller = Caller(
-            account: try await self.account(request.headers),
-            client: ForwardedClient.address(
-                peer: context.peer, forwardedFor: request.headers[FileHeaders.forwardedFor],
-                trusted: self.trustedProxies),
+            account: try await self.account(request.headers, client: client), client: client,
             protocol: "http")
         return try await self.perform(asked, request, by: caller, context: context)
     }
@@ -38,15 +38,34 @@ struct FilesResponder: DoorService {
     private static let options = Response(
         status: .noContent, headers: [.allow: FileRequest.allowed, .acceptRanges: "bytes"])
 
-    private func account(_ headers: HTTPFields) async throws(Problem) -> Account {
+    private func account(_ headers: HTTPFields, client: String) async throws(Problem) -> Account {
         do throws(AccessError) {
             switch Credentials(authorization: headers[.authorization]) {
             case .password(let name, let password):
-                return try await self.gatekeeper.account(name: name, password: password)
+                return try await self.gatekeeper.account(
+                    name: name, password: password, client: client)
             case .key(let key): return try await self.gatekeeper.account(key: key)
             case nil: throw AccessError.denied
             }
         } catch { throw FileProblems.problem(error) }
+    }
+
+    /// A body can take hours: whoever was shut out meanwhile gets nothing acknowledged any more.
+    func checkAgain(_ credentials: Credentials?, _ account: Account) async throws(FileServiceError) {
+        do throws(AccessError) {
+            switch credentials {
+            case .password: try await self.gatekeeper.checkAgain(account)
+            case .key(let key): _ = try await self.gatekeeper.account(key: key)
+            case nil: throw AccessError.denied
+            }
+        } catch {
+            switch error {
+            case .denied: throw .denied
+            case .notServing(let reason, let seconds):
+                throw .notServing(reason: reason, retryAfterSeconds: seconds)
+            case .tooBusy(let seconds): throw .tooBusy(retryAfterSeconds: seconds)
+            }
+        }
     }
 
     private func perform(
@@ -56,11 +75,13 @@ struct FilesResponder: DoorService {
         case .options: return Self.options
         case .read(let path, let conditions, let listing):
             return try await self.doing(.reading) {
-                try await self.read(path, conditions, listing, by: caller, isHead: request.method == .head)
+                try await self.read(
+                    path, conditions, listing, by: caller, isHead: request.method == .head,
+                    channel: context.channel)
             }
         case .upload(let upload):
             return try await self.doing(.uploading) {
-                try await self.receive(upload, request.body, by: caller, channel: context.channel)
+                try await self.receive(upload, request, by: caller, channel: context.channel)
             }
         case .remove(let path, let recursive, let ifMatch):
             return try await self.doing(.removing) {

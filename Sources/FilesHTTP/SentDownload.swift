@@ -3,6 +3,7 @@ import FileService
 import HTTPDoor
 import HummingbirdCore
 import NIOCore
+import NIOHTTPTypes
 import ServiceLifecycle
 import Synchronization
 
@@ -31,9 +32,14 @@ final class SentDownload: Sendable {
         await self.download.ended(sent: sent, failure: failure)
     }
 
-    /// Sends the bytes with back-pressure; a client that goes away, or a file that shrinks, ends it with an
-    /// error, and the connection with it.
-    @concurrent func send(_ bytes: Range<Int64>, to writer: inout any ResponseBodyWriter) async throws {
+    /// Sends the bytes as fast as the client takes them; a client that goes away, or a file that shrinks, ends
+    /// it with an error, and the connection with it.
+    ///
+    /// A connection holds two pieces at most. The writer alone does not see to that: it learns that the client
+    /// is slow only after many more were handed to it, which with a thousand slow clients is gigabytes.
+    @concurrent func send(
+        _ bytes: Range<Int64>, to writer: inout any ResponseBodyWriter, on channel: any Channel
+    ) async throws {
         var sent: Int64 = 0
         do {
             var piece = try await self.piece(at: bytes.lowerBound, before: bytes.upperBound)
@@ -41,7 +47,7 @@ final class SentDownload: Sendable {
                 let next = bytes.lowerBound + sent + Int64(piece.readableBytes)
                 // The mount reads while the client takes.
                 async let following = self.piece(at: next, before: bytes.upperBound)
-                try await writer.write(piece)
+                try await Self.hand(piece, to: channel)
                 sent += Int64(piece.readableBytes)
                 piece = try await following
             }
@@ -62,6 +68,15 @@ extension SentDownload {
             from: offset, count: Int(min(end - offset, Int64(Self.piece))))
         guard piece.readableBytes > 0 else { throw FileShrank() }
         return piece
+    }
+
+    /// Returns when the system has taken the piece; behind the head, which was handed over before.
+    private static func hand(_ piece: ByteBuffer, to channel: any Channel) async throws {
+        try await withTaskCancellationHandler {
+            try await channel.writeAndFlush(HTTPResponsePart.body(piece)).get()
+        } onCancel: {
+            channel.close(promise: nil)
+        }
     }
 
     /// Why a download was cut off, for people who read the transfer log.

@@ -15,31 +15,38 @@ struct UploadBody: AsyncSequence, Sendable {
     let length: Int64?
     /// Where to send `100 Continue`; nil when the client does not wait for it.
     let waiting: (any Channel)?
+    /// Runs once the body is whole; what it throws ends the upload.
+    let atEnd: @Sendable () async throws -> Void
 
     struct AsyncIterator: AsyncIteratorProtocol {
         var iterator: RequestBody.AsyncIterator
         let length: Int64?
         var received: Int64 = 0
         var waiting: (any Channel)?
+        let atEnd: @Sendable () async throws -> Void
 
         @concurrent mutating func next() async throws -> ByteBuffer? {
             if let waiting = self.waiting {
                 self.waiting = nil
                 try await BodyInvitation.send(on: waiting)
             }
+            let bytes: ByteBuffer?
             do {
-                guard let bytes = try await self.iterator.next() else { return nil }
-                self.received += Int64(bytes.readableBytes)
-                return bytes
+                bytes = try await self.iterator.next()
             } catch {
                 // Whether the client stopped early or went away: what is known is how much came.
                 guard let length = self.length, self.received < length else { throw error }
                 throw FileServiceError.bodyTooShort(expected: length, received: self.received)
             }
+            self.received += Int64(bytes?.readableBytes ?? 0)
+            if bytes == nil { try await self.atEnd() }
+            return bytes
         }
     }
 
     func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(iterator: self.body.makeAsyncIterator(), length: self.length, waiting: self.waiting)
+        AsyncIterator(
+            iterator: self.body.makeAsyncIterator(), length: self.length, waiting: self.waiting,
+            atEnd: self.atEnd)
     }
 }

@@ -35,8 +35,3 @@ struct FlotillaCommand: AsyncParsableCommand {
 enum ProgramVersion {
     static let text = "0.1.0"
 }
-
-/// An error that is a clear line for the person at the terminal, with an exit code after sysexits.h.
-package protocol ExplainedError: Error, CustomStringConvertible {
-    var exitCode: Int32 { get }
-}

@@ -39,8 +39,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         let action: ConnectionCourse.OnRead
         switch self.unwrapInboundIn(data) {
         case .head(let head):
-            action = self.course.headRead(
-                asksToClose: head.headerFields[.connection]?.lowercased() == "close")
+            action = self.course.headRead(asksToClose: Self.asksToClose(head.headerFields))
             if self.isSurplus && action == .forward { return self.refuse(context: context) }
         case .body(let bytes): action = self.course.bodyRead(bytes: bytes.readableBytes)
         case .end: action = self.course.endRead()
@@ -75,6 +74,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         case .head, .body:
             context.write(data, promise: promise)
         }
+    }
+
+    private static func asksToClose(_ headers: HTTPFields) -> Bool {
+        let options = headers[.connection]?.lowercased().split { $0 == "," || $0 == " " || $0 == "\t" }
+        return options?.contains("close") ?? false
     }
 
     private func answered(_ answered: ConnectionCourse.OnAnswered, context: ChannelHandlerContext) {

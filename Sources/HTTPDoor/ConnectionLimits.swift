@@ -7,6 +7,9 @@ package struct ConnectionLimits: Sendable {
     package var connections = 1_024
     /// A client that sends nothing for so long, within a request or between two, is cut.
     package var idle = TimeAmount.seconds(60)
+    /// A client whose first request's head is not whole so long after it connected is cut; for a later one it
+    /// is `idle` after the answer before.
+    package var head = TimeAmount.seconds(20)
     /// A client that takes nothing of an answer for so long is cut.
     package var stalled = TimeAmount.seconds(120)
     /// How much of a refused request's body is read and dropped so that the client sees the answer.

@@ -1,3 +1,4 @@
+import Glibc
 import HTTPTypes
 package import Hummingbird
 import HummingbirdCore
@@ -63,7 +64,7 @@ package struct DoorServer<Responder: HTTPResponder>: Service where Responder.Con
         do {
             try await self.serve { isBound.raise() }
         } catch let error as IOError where !isBound.isRaised {
-            throw DoorError.cannotListen(self.address, reason: error.description)
+            throw DoorError.cannotListen(self.address, reason: String(cString: strerror(error.errnoCode)))
         } catch let error as SocketAddressError where !isBound.isRaised {
             throw DoorError.cannotListen(self.address, reason: "\(error)")
         }
@@ -73,12 +74,16 @@ package struct DoorServer<Responder: HTTPResponder>: Service where Responder.Con
         let gauge = ConnectionGauge(limit: self.limits.connections)
         let limits = self.limits
         let onBound = self.onBound
+        var quiet = self.logger
+        // Where it listens is announced once, by the node.
+        if quiet.logLevel == .info { quiet.logLevel = .notice }
         let application = Application(
             responder: self.responder,
             server: .http1(
                 configuration: .init(
                     additionalChannelHandlers: [
                         ConnectionGuard(limits: limits, gauge: gauge), StallGuard(limit: limits.stalled),
+                        HeadGuard(first: limits.head, next: limits.idle),
                     ],
                     idleTimeout: limits.idle)),
             configuration: ApplicationConfiguration(
@@ -92,7 +97,7 @@ package struct DoorServer<Responder: HTTPResponder>: Service where Responder.Con
                 bound()
                 await onBound(channel.localAddress?.port ?? 0)
             },
-            logger: self.logger)
+            logger: quiet)
         try await application.run()
     }
 }

@@ -56,9 +56,25 @@ package enum Timestamp {
     }
 
     /// With or without fractions of a second, in any time zone that the text names.
+    ///
+    /// A day or an hour that does not exist is no time; the system's parser would take it for another one.
     package static func date(_ text: String) -> Date? {
+        guard Self.exists(text) else { return nil }
         let fractional = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
         return (try? fractional.parse(text)) ?? (try? Date.ISO8601FormatStyle().parse(text))
+    }
+
+    private static func exists(_ text: String) -> Bool {
+        let form =
+            /([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})/
+        guard let parts = text.wholeMatch(of: form)?.output,
+            let year = Int(parts.1), let month = Int(parts.2), let day = Int(parts.3),
+            let hour = Int(parts.4), let minute = Int(parts.5), let second = Int(parts.6)
+        else { return false }
+        let isLeap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0
+        let days = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+        return year > 0 && (1...12).contains(month) && (1...days[month - 1]).contains(day) && hour < 24
+            && minute < 60 && second < 60
     }
 
     /// Of nanoseconds since 1970.

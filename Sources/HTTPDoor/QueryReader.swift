@@ -4,9 +4,12 @@ import HTTPTypes
 package struct QueryReader {
     private var values: [String: String] = [:]
 
-    /// Refuses a name that occurs twice.
+    /// Refuses a name that occurs twice, and NUL, which no text of ours has and the database refuses.
     package init(_ items: [RequestTarget.QueryItem]) throws(Problem) {
         for item in items {
+            guard !item.value.utf8.contains(0) else {
+                throw Self.invalid(item.name, item.value, "it has a NUL")
+            }
             guard self.values.updateValue(item.value, forKey: item.name) == nil else {
                 throw Self.invalid(item.name, item.value, "it is given twice")
             }

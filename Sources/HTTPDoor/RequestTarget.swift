@@ -22,8 +22,10 @@ package struct RequestTarget: Sendable, Equatable {
         }
     }
 
-    /// - Parameter raw: The target as it was sent: a path that begins with a slash, perhaps with a query.
+    /// - Parameter raw: The target as it was sent: a path that begins with a slash, perhaps with a query; or
+    ///   `*`, which is the server as a whole and so the same as `/`.
     package init(_ raw: String) throws(Problem) {
+        let raw = raw == "*" ? "/" : raw
         guard !raw.unicodeScalars.contains("\u{FFFD}") else {
             throw Problem(
                 .badRequest, .malformedPath, "the target has bytes that are not UTF-8; percent-encode them")

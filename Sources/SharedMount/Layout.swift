@@ -9,6 +9,8 @@ enum Layout {
     static let trash = ".flotilla/trash"
     static let incarnations = ".flotilla/incarnations"
     static let homes = "homes"
+    /// Below `own`: an empty folder for the trash of a full file system.
+    static let spareFolder = Array("spare".utf8)
     /// Made when the mount is established, parents first.
     static let folders = [own, staging, trash, incarnations, homes]
 

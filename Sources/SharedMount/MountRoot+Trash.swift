@@ -23,11 +23,11 @@ extension MountRoot {
         let names = try naming(Layout.trash) { () throws(SystemFailure) in
             try trash.anyNames(limit: Layout.longestList)
         }
+        self.keepSpare()
         guard !names.isEmpty, limit > 0 else { return round }
         let batchName = [TrashName.batchMark] + Array(Layout.randomDigits().utf8)
         let batch = try naming(Layout.trash) { () throws(SystemFailure) in
-            try trash.makeFolder(batchName)
-            return try trash.openFolder(batchName)
+            try self.makeBatch(batchName, in: trash)
         }
         // Not empty when the limit was reached: the next call goes on.
         defer { try? trash.removeFolder(batchName) }
@@ -41,6 +41,31 @@ extension MountRoot {
         }
         round.deleted = removal.deleted
         return round
+    }
+
+    /// Makes a folder for one call.
+    ///
+    /// A full file system has no room for it: then the spare one is taken, by the one call whose rename finds it.
+    private func makeBatch(_ name: [UInt8], in trash: Descriptor) throws(SystemFailure) -> Descriptor {
+        do {
+            try trash.makeFolder(name)
+        } catch {
+            guard error.code == ENOSPC || error.code == EDQUOT else { throw error }
+            let own = try self.folder.openFolder(Layout.own)
+            do {
+                try Entry(folder: own, name: Layout.spareFolder).renameReplacing(
+                    Entry(folder: trash, name: name))
+            } catch let failure {
+                throw failure.code == ENOENT ? error : failure
+            }
+        }
+        return try trash.openFolder(name)
+    }
+
+    /// Makes the spare folder while there is room: without it nothing could be deleted from a full file system.
+    private func keepSpare() {
+        guard let own = try? self.folder.openFolder(Layout.own) else { return }
+        _ = try? own.ensureFolder(Layout.spareFolder, syncing: false)
     }
 
     /// Goes on with what another call left, or is just doing.

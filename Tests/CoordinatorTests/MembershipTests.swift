@@ -119,7 +119,9 @@ import Testing
         #expect(coordinator.step(.viewRead(view(5)), at: .zero).publishes == nil)
         #expect(coordinator.step(.viewRead(view(6)), at: .zero).publishes == view(6))
         _ = coordinator.step(.beatAnswered(Self.news([], view: 6), sentAt: .zero), at: .zero)
-        #expect(!coordinator.step(.beatAnswered(Self.news([], view: 6), sentAt: .zero), at: Self.at(4_999)).readsView)
+        #expect(
+            !coordinator.step(.beatAnswered(Self.news([], view: 6), sentAt: .zero), at: Self.at(4_999))
+                .readsView)
         #expect(coordinator.step(.beatAnswered(Self.news([], view: 7), sentAt: .zero), at: .zero).readsView)
     }
 
@@ -127,7 +129,8 @@ import Testing
         var coordinator = Coordinator(right: Self.me, joinedAt: .zero)
         func view(readAt seconds: TimeInterval) -> ClusterView {
             ClusterView(
-                cluster: ClusterID(UUID(uuid: (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16))), version: 5,
+                cluster: ClusterID(UUID(uuid: (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16))),
+                version: 5,
                 memberLimit: 20, schemaVersion: 1, configVersion: ConfigVersion(1), members: [],
                 readAt: Date(timeIntervalSince1970: seconds))
         }

@@ -25,10 +25,14 @@ package struct DoorNode: Sendable {
     package let adminToken: String
 
     /// Opens the doors for as long as the work takes; removes everything afterwards.
+    ///
+    /// - Parameter prepare: Gets the folder that becomes the mount before anything is in it.
     package static func with(
-        _ limits: ConnectionLimits = ConnectionLimits(), _ work: @Sendable (DoorNode) async throws -> Void
+        _ limits: ConnectionLimits = ConnectionLimits(), on prepare: (String) throws -> Void = { _ in },
+        _ work: @Sendable (DoorNode) async throws -> Void
     ) async throws {
         let folder = try ScratchFolder("doors")
+        try prepare(folder.path)
         try await withTestDatabase { database in
             let vault = PosixVault(root: folder.path)
             let result: Result<Void, any Error>

@@ -118,6 +118,24 @@ package struct RawConnection: Sendable {
         }
     }
 
+    /// Sends a text, then what is said to the first that comes back, and reads until the server closes.
+    package func converse(
+        _ text: String, then reply: @Sendable (String) async throws -> String
+    ) async throws -> String {
+        try await self.channel.executeThenClose { inbound, outbound in
+            try await outbound.write(ByteBuffer(string: text))
+            var received = ""
+            var hasReplied = false
+            for try await bytes in inbound {
+                received += String(buffer: bytes)
+                guard !hasReplied else { continue }
+                hasReplied = true
+                try await outbound.write(ByteBuffer(string: try await reply(received)))
+            }
+            return received
+        }
+    }
+
     /// Sends the text and goes away without a word.
     package func abandon(after text: String) async throws {
         try await self.channel.executeThenClose { _, outbound in

@@ -57,6 +57,26 @@ struct DecisionTests {
         #expect(backoff.delay(afterLiving: .seconds(1)) == .milliseconds(200))
     }
 
+    @Test func `a failure is told by its reason, not by the tidying up after it`() {
+        let failed = [
+            #"running bootstrap script ... 2026-01-01 [7] FATAL:  could not extend file "base/1/2691": No space left on device"#,
+            "2026-01-01 [7] HINT:  Check free disk space.", "child process exited with exit code 134",
+            #"initdb: removing contents of data directory "/d/postgres/15""#,
+        ]
+        #expect(
+            BoundedLog.complaint(in: failed)
+                == #"could not extend file "base/1/2691": No space left on device"#)
+        let refused = [
+            #"initdb: error: could not create directory "/d/postgres/15": Read-only file system"#,
+            #"initdb: removing data directory "/d/postgres/15""#,
+        ]
+        #expect(
+            BoundedLog.complaint(in: refused)
+                == #"could not create directory "/d/postgres/15": Read-only file system"#)
+        #expect(BoundedLog.complaint(in: ["only this"]) == "only this")
+        #expect(BoundedLog.complaint(in: []) == nil)
+    }
+
     @Test func `only the line of the same process says that it is ready`() throws {
         let text = "77\n/d\n1700000000\n5432\n/run/x\n\n  1  2\nready   \n"
         let file = try #require(PostmasterFile(text))

@@ -31,6 +31,17 @@ import Testing
         #expect(address("10.0.0.1", "nonsense", ["*"]) == "10.0.0.1")
     }
 
+    @Test func `a day or an hour that does not exist is no time`() {
+        for text in [
+            "2026-01-31T23:59:59Z", "2024-02-29T00:00:00.5Z", "2026-01-01T00:00:00+14:00",
+        ] { #expect(Timestamp.date(text) != nil, "\(text)") }
+        for text in [
+            "2026-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-00T00:00:00Z",
+            "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "2026-01-01T00:00:61Z", "0000-01-01T00:00:00Z",
+            "10000-01-01T00:00:00Z", "2026-01-01T00:00:00", "2026-01-01",
+        ] { #expect(Timestamp.date(text) == nil, "\(text)") }
+    }
+
     @Test func `readiness follows the standing`() throws {
         let incarnation = try #require(Incarnation(rawValue: 1))
         let name = try #require(NodeName("worker-1"))

@@ -46,6 +46,26 @@ struct HardTimesTests {
         }
     }
 
+    @Test func `what was removed from a full file system makes room`() async throws {
+        try await self.withFileSystem { mount async throws in
+            let identity = try await mount.put("old", at: "a")
+            #expect(try await mount.vault.emptyTrash(limit: 100) == 0)
+            var status = statvfs()
+            try #require(statvfs(mount.folder, &status) == 0)
+            let noMore = "size=1m,nr_inodes=\(status.f_files - status.f_ffree)"
+            try #require(Glibc.mount("tmpfs", mount.folder, "tmpfs", UInt(MS_REMOUNT), noMore) == 0)
+            await #expect(throws: VaultError.full("/b")) {
+                try await mount.vault.makeFolders(HomePath("b"), in: self.acme)
+            }
+            let removed = try await mount.vault.remove(
+                HomePath("a"), in: self.acme, identity: identity, operation: UUID())
+            #expect(removed == .moved)
+            #expect(try await mount.vault.emptyTrash(limit: 100) == 1)
+            #expect(mount.names(below: ".flotilla/trash").isEmpty)
+            try await mount.put("new", at: "a")
+        }
+    }
+
     @Test func `a read-only file system is said to be read-only`() async throws {
         try await self.withFileSystem { mount async throws in
             try await mount.put("old", at: "a")

@@ -39,7 +39,7 @@ class Files:
     """
 
     ONCE = ["--max-time", "900"]
-    RETRY = ["--retry", "20", "--retry-all-errors", "--retry-delay", "1", "--retry-max-time", "300", *ONCE]
+    RETRY = ["--retry", "60", "--retry-all-errors", "--retry-delay", "1", "--retry-max-time", "300", *ONCE]
 
     def __init__(self, url, account, password, scratch):
         self.url = url.rstrip("/")
@@ -60,9 +60,9 @@ class Files:
     def get(self, name, into, retry=True):
         return self.curl([self.address(name)], retry, into)
 
-    def call(self, method, name, *headers):
+    def call(self, method, name, *headers, query=""):
         given = [word for header in headers for word in ("--header", header)]
-        return self.curl(["--request", method, *given, self.address(name)], True)
+        return self.curl(["--request", method, *given, self.address(name, query)], True)
 
     def curl(self, arguments, retry, into=None):
         handle, body = (None, into) if into else tempfile.mkstemp(dir=self.scratch)

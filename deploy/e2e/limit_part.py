@@ -6,7 +6,7 @@ import time
 
 import checks
 from report import Stop
-from servers import free_port
+from servers import first_port, free_port
 
 LIMIT = 20
 
@@ -39,7 +39,7 @@ def run(cluster, admin, report, program, folder):
 
 
 def refuse_one_more(cluster, program, folder, report):
-    port = free_port(9800)
+    port = free_port(first_port() + 1000)
     started = time.monotonic()
     code, output = program.run([
         "serve", *cluster.options("--database-url", "--redis-url", "--mount"), "--name", "one-too-many",

@@ -8,15 +8,22 @@ import shutil
 import sys
 import tempfile
 
+import faults_part
+import folders_part
 import kills_part
 import limit_part
+import mount_part
+import race_part
+import takeover_part
 import tree_part
 import trees
 from clients import Admin, Files
 from report import Report, Stop, fail
 from servers import Cluster, Program, Standalone, wait_for
+from world import World
 
 ACCOUNT = "partner"
+USUAL = ["tree", "kills", "redis", "postgres", "folders", "limit"]
 
 
 def setting(name, default):
@@ -30,21 +37,47 @@ def make_account(admin, report):
     return password
 
 
+def parts():
+    """The parts of the cluster's run, in their order."""
+    wished = setting("PARTS", "usual")
+    known = ["tree", "kills", *faults_part.FAULTS, "race", "folders", "takeover", "mount", "limit"]
+    chosen = USUAL if wished == "usual" else known if wished == "all" else wished.split(",")
+    unknown = [part for part in chosen if part not in known]
+    if unknown:
+        fail(f"E2E_PARTS: {', '.join(unknown)} is none of {', '.join(known)}")
+    return [part for part in known if part in chosen]
+
+
 def with_cluster(program, folder, tree, report, seed):
     report.say("--- cluster: five workers behind HAProxy")
     cluster = Cluster(program, folder, 5)
     report.say(f"five workers are ready, files at {cluster.files}")
     admin = Admin(cluster.admin, cluster.token())
     files = Files(cluster.files, ACCOUNT, make_account(admin, report), program.folder)
-    home = os.path.join(cluster.mount, "homes", ACCOUNT)
-    tree_part.run_cluster(cluster, tree, files, admin, home, report, seed)
-    kills = int(setting("KILLS", "30"))
-    if kills:
-        kills_part.run(cluster, files, admin, home, report, kills, seed)
-    if setting("LIMIT", "1") != "0":
-        limit_part.run(cluster, admin, report, program, folder)
+    world = World(cluster, tree, files, admin, report, seed)
+    for part in parts():
+        run_part(part, world, program, folder)
     report.check(program.stop(cluster.process), "Ctrl-C stops the cluster")
     nothing_runs(folder, report)
+
+
+def run_part(part, world, program, folder):
+    report, cluster, files, admin = world.report, world.cluster, world.files, world.admin
+    if part == "tree":
+        tree_part.run_cluster(cluster, world.tree, files, admin, world.home, report, world.seed)
+    elif part == "kills":
+        kills = int(setting("KILLS", "30"))
+        if kills:
+            kills_part.run(cluster, files, admin, world.home, report, kills, world.seed)
+    elif part == "limit":
+        if setting("LIMIT", "1") != "0":
+            limit_part.run(cluster, admin, report, program, folder)
+    elif part == "mount":
+        mount_part.run(world, program, f"{folder}-mount")
+    elif part in faults_part.FAULTS:
+        faults_part.run(world, part)
+    else:
+        {"race": race_part, "folders": folders_part, "takeover": takeover_part}[part].run(world)
 
 
 def with_standalone(program, folder, tree, report):

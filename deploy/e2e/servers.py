@@ -44,6 +44,11 @@ def options_of(pid):
     return {words[i]: words[i + 1] for i in range(len(words) - 1) if words[i].startswith("--")}
 
 
+def first_port():
+    """Where the search for free ports begins (E2E_PORT)."""
+    return int(os.environ.get("E2E_PORT") or 8080)
+
+
 class Program:
     """The executable, and a folder for what its processes print."""
 
@@ -96,17 +101,21 @@ class Program:
 class Cluster:
     """`flotilla cluster up` in a folder of its own."""
 
-    def __init__(self, program, folder, workers):
+    def __init__(self, program, folder, workers, name="cluster"):
         self.program = program
         self.folder = folder
         self.mount = os.path.join(folder, "mount")
-        arguments = ["cluster", "up", "--workers", str(workers), "--data", folder]
-        self.process = program.start("cluster", arguments)
+        arguments = ["cluster", "up", "--workers", str(workers), "--data", folder, "--port", str(first_port())]
+        self.name = name
+        self.process = program.start(name, arguments)
         self.wait(workers, 120)
 
     def status(self):
         with open(os.path.join(self.folder, "status.json"), encoding="utf-8") as file:
             return json.load(file)
+
+    def row(self, name):
+        return next(row for row in self.status()["rows"] if row["name"] == name)
 
     def workers(self):
         return {row["name"]: row for row in self.status()["rows"] if row["name"].startswith("worker-")}
@@ -121,7 +130,7 @@ class Cluster:
     def wait(self, count, seconds):
         def reached():
             if self.process.poll() is not None:
-                raise Stop(f"cluster up ended with {self.process.returncode}:\n{self.program.log('cluster')[-2000:]}")
+                raise Stop(f"cluster up ended with {self.process.returncode}:\n{self.program.log(self.name)[-2000:]}")
             return len(self.workers()) == count and len(self.ready()) == count and is_ready(self.files)
 
         wait_for(seconds, f"{count} ready workers", reached)
@@ -157,7 +166,7 @@ class Standalone:
         self.folder = folder
         self.mount = os.path.join(folder, "mount")
         self.data = os.path.join(folder, "data")
-        self.files_port = free_port(8080)
+        self.files_port = free_port(first_port())
         self.admin_port = free_port(self.files_port + 1)
         self.start()
 

@@ -34,13 +34,29 @@ package struct BoundedLog: Sendable, Equatable {
     package func setAside() { rename(self.path, self.path + ".1") }
 
     /// The last line that is not empty, at most 300 bytes of it.
-    package func lastLine() -> String? {
-        guard let file = FileHandle(forReadingAtPath: self.path) else { return nil }
+    package func lastLine() -> String? { self.lastLines().last }
+
+    /// Why a program of PostgreSQL gave up, in its own words; else the last line.
+    package func lastComplaint() -> String? { Self.complaint(in: self.lastLines()) }
+
+    /// What follows the last `FATAL:`, since programs tidy up and say so after they failed.
+    package static func complaint(in lines: [String]) -> String? {
+        for mark in ["FATAL:", "error:"] {
+            guard let line = lines.last(where: { $0.contains(mark) }), let found = line.range(of: mark) else {
+                continue
+            }
+            return line[found.upperBound...].trimmingCharacters(in: .whitespaces)
+        }
+        return lines.last
+    }
+
+    private func lastLines() -> [String] {
+        guard let file = FileHandle(forReadingAtPath: self.path) else { return [] }
         defer { try? file.close() }
-        guard let size = try? file.seekToEnd() else { return nil }
+        guard let size = try? file.seekToEnd() else { return [] }
         try? file.seek(toOffset: size > 4096 ? size - 4096 : 0)
-        guard let tail = try? file.read(upToCount: 4096) else { return nil }
-        let lines = String(decoding: tail, as: UTF8.self).split(whereSeparator: \.isNewline)
-        return lines.last(where: { !$0.allSatisfy(\.isWhitespace) }).map { String($0.prefix(300)) }
+        guard let tail = try? file.read(upToCount: 4096) else { return [] }
+        return String(decoding: tail, as: UTF8.self).split(whereSeparator: \.isNewline)
+            .filter { !$0.allSatisfy(\.isWhitespace) }.map { String($0.prefix(300)) }
     }
 }

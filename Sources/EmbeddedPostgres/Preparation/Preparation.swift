@@ -131,7 +131,7 @@ extension Preparation {
         }
         guard end == .exited(0) else {
             throw EmbeddedPostgresError.initialisationFailed(
-                reason: log.lastLine() ?? end.description, log: log.path)
+                reason: log.lastComplaint() ?? end.description, log: log.path)
         }
     }
 }

@@ -126,7 +126,11 @@ final class AccountDirectory: Sendable {
 
     /// Reads the changes that the heartbeat says there are, before anything remembered is used.
     private func catchUp() async throws {
-        guard let heard = self.standing.standing().configVersion else {
+        let standing = self.standing.standing()
+        guard let heard = standing.configVersion else {
+            if case .sick(_, let reason) = standing {
+                throw AccessError.notServing(reason: reason, retryAfterSeconds: 5)
+            }
             throw AccessError.notServing(reason: "this node has lost its cluster", retryAfterSeconds: 1)
         }
         while true {

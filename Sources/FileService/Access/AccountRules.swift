@@ -24,7 +24,7 @@ package enum AccountRules {
     }
 
     package static func label(_ text: String) throws(AccountDeskError) -> String {
-        let hasControl = text.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F }
+        let hasControl = text.unicodeScalars.contains { $0.properties.generalCategory == .control }
         guard Self.labelCharacters.contains(text.count), text.utf8.count <= 1_000, !hasControl else {
             throw .invalid(field: "label", reason: "must be 1 to 100 characters without control characters")
         }

@@ -24,22 +24,33 @@ package final class Gatekeeper: Sendable {
         self.scrypt = scrypt
     }
 
-    package func account(name: String, password: String) async throws(AccessError) -> Account {
+    /// - Parameter client: the address of whoever asks; one address cannot keep the others waiting.
+    package func account(
+        name: String, password: String, client: String? = nil
+    ) async throws(AccessError) -> Account {
         let password = Array(password.utf8)
         // No longer one was ever set, and it is no secret how long they may be.
         guard password.count <= AccountRules.passwordBytes.upperBound else { throw .denied }
         var account: Account?
         if let name = AccountName(name) { account = try await self.directory.account(named: name) }
         guard let account, let text = account.passwordHash, let hash = PasswordHash(text) else {
-            _ = try await self.fits(password, .decoy)
+            _ = try await self.fits(password, .decoy, client)
             throw .denied
         }
         if await !self.memory.isRight(password, for: account, hash: text) {
-            guard try await self.fits(password, hash) else { throw .denied }
+            guard try await self.fits(password, hash, client) else { throw .denied }
             await self.memory.wasRight(password, for: account, hash: text)
         }
         guard account.enabled else { throw .denied }
         return account
+    }
+
+    /// Whether the password that opened the account earlier still would; costs no scrypt.
+    package func checkAgain(_ account: Account) async throws(AccessError) {
+        let now = try await self.directory.account(named: account.name)
+        guard let now, now.id == account.id, now.enabled, now.passwordHash == account.passwordHash else {
+            throw .denied
+        }
     }
 
     /// - Parameter key: the secret, `flk_…`.
@@ -61,9 +72,11 @@ package final class Gatekeeper: Sendable {
 
     private static func isOver(_ expiresAt: Date?) -> Bool { expiresAt.map { $0 <= Date() } ?? false }
 
-    private func fits(_ password: [UInt8], _ hash: PasswordHash) async throws(AccessError) -> Bool {
+    private func fits(
+        _ password: [UInt8], _ hash: PasswordHash, _ client: String?
+    ) async throws(AccessError) -> Bool {
         do {
-            return try await self.scrypt.fits(password, hash)
+            return try await self.scrypt.fits(password, hash, for: client)
         } catch is ScryptPool.Full {
             throw .tooBusy(retryAfterSeconds: 1)
         } catch {

@@ -21,6 +21,8 @@ package enum FileServiceError: Error, Sendable, Equatable {
     case bodyTooShort(expected: Int64, received: Int64)
     case bodyTooLong(expected: Int64)
     case digestMismatch(expected: Digest, received: Digest)
+    /// Whoever sent the body may no longer do so now that it is whole.
+    case denied
     /// The body ended with an error; most often nobody is left to read the answer.
     case clientGone(String)
     /// The name, or a folder above it, is being changed by somebody else.
@@ -79,6 +81,7 @@ extension FileServiceError {
             "the body ended after \(received) of \(expected) bytes"
         case .bodyTooLong(let expected): "the body is longer than its \(expected) bytes"
         case .digestMismatch(let expected, let received): "the digest is \(received), not \(expected)"
+        case .denied: "the account was shut out while the body came"
         case .clientGone(let reason): "the client went away: \(reason)"
         case .busy(let path, _): "\(path) or a folder above it is being changed by somebody else"
         case .notServing(let reason, _): reason

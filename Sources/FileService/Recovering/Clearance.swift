@@ -28,7 +28,9 @@ struct Clearance: Sendable {
         try await self.rollForwardAll(of: departed)
         let discarded = try await self.clearStaging(of: departed)
         let ended = try await self.transfers.endRunning(of: departed, reason: "the node died")
-        self.logger.info(
+        let isEmpty = abandoned == 0 && discarded == 0 && ended == 0
+        self.logger.log(
+            level: isEmpty ? .debug : .info,
             "cleared what a departed node left",
             metadata: [
                 "incarnation": "\(departed)", "abandoned": "\(abandoned)", "discarded": "\(discarded)",

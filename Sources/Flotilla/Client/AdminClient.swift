@@ -17,8 +17,19 @@ struct AdminClient: Sendable {
         _ options: AdminOptions, _ work: (AdminClient) async throws -> Value
     ) async throws -> Value {
         let access = try options.access()
-        let http = HTTPClient.shared
-        return try await work(AdminClient(access: access, http: http))
+        var configuration = HTTPClient.Configuration()
+        // Nobody listens: a person wants to know at once, not after half a minute of trying.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.timeout.connect = .seconds(5)
+        let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        do {
+            let value = try await work(AdminClient(access: access, http: http))
+            try await http.shutdown()
+            return value
+        } catch {
+            try? await http.shutdown()
+            throw error
+        }
     }
 
     /// The answer's bytes; throws ``ClientFailure`` for everything but success.
@@ -44,7 +55,8 @@ struct AdminClient: Sendable {
             response = try await self.http.execute(request, timeout: .seconds(30))
             bytes = try await response.body.collect(upTo: Self.longestAnswer)
         } catch {
-            throw ClientFailure("cannot reach \(self.access.base): \(error)")
+            let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+            throw ClientFailure("cannot reach \(self.access.base): \(reason)")
         }
         guard (200..<300).contains(response.status.code) else {
             throw ClientFailure(

@@ -9,7 +9,7 @@ struct AdminOptions: ParsableArguments {
     @Option(help: "An admin token; else FLOTILLA_ADMIN_TOKEN, else the token file.")
     var token: String?
 
-    @Option(help: "File with an admin token; else admin-token in the state folder.")
+    @Option(help: "File with an admin token; else admin-token in the data folder of a standalone node.")
     var tokenFile: String?
 
     @Flag(help: "Print JSON instead of a table.")

@@ -6,11 +6,19 @@ enum PasswordPrompt {
     static func read(fromInput: Bool) throws -> String {
         if fromInput || isatty(STDIN_FILENO) == 0 {
             guard let line = readLine() else { throw ClientFailure("no password on standard input") }
-            return line
+            return try Self.checked(line)
         }
         let first = try Self.typed("Password: ")
         guard first == (try Self.typed("Again: ")) else { throw ClientFailure("the two passwords differ") }
-        return first
+        return try Self.checked(first)
+    }
+
+    /// Bytes that are not UTF-8 were replaced while reading: nobody could log in with what was typed.
+    private static func checked(_ password: String) throws -> String {
+        guard !password.unicodeScalars.contains("\u{FFFD}") else {
+            throw ClientFailure("the password is not UTF-8")
+        }
+        return password
     }
 
     private static func typed(_ prompt: String) throws -> String {

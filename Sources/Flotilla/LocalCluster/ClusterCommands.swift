@@ -5,7 +5,7 @@ import Foundation
 /// `flotilla cluster`: a whole cluster on this machine, without containers.
 package struct ClusterCommand: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
-        commandName: "cluster", abstract: "Run a whole cluster on this machine, without containers.",
+        commandName: "cluster", abstract: "Runs a whole cluster on this machine, without containers.",
         subcommands: [ClusterUp.self, ClusterScale.self, ClusterStatus.self])
 
     package init() {}
@@ -59,7 +59,7 @@ package struct ClusterFolderOption: ParsableArguments {
 package struct ClusterUp: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "up",
-        abstract: "Start PostgreSQL, Redis, HAProxy and workers; stop all of them with Ctrl-C.")
+        abstract: "Starts PostgreSQL, Redis, HAProxy and workers; Ctrl-C stops all of them.")
 
     @Option(help: "How many workers to start, at most 20.")
     var workers: Int = 3
@@ -98,7 +98,7 @@ package struct ClusterUp: AsyncParsableCommand {
 package struct ClusterScale: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "scale",
-        abstract: "Change the number of workers of the running cluster, and wait for it.")
+        abstract: "Changes the number of workers of the running cluster, and waits for it.")
 
     @Argument(help: "How many workers there shall be, at most 20.")
     var workers: Int
@@ -119,13 +119,13 @@ package struct ClusterScale: AsyncParsableCommand {
         try self.folder.leaveRoot()
         let cluster = RunningLocalCluster(folder: LocalClusterFolder(root: self.folder.found()))
         try await cluster.scale(to: self.workers, within: .seconds(self.timeout))
-        print("\(self.workers) workers are ready")
+        print(self.workers == 1 ? "1 worker is ready" : "\(self.workers) workers are ready")
     }
 }
 
 package struct ClusterStatus: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Show what the running cluster is doing.")
+        commandName: "status", abstract: "Shows what the running cluster is doing.")
 
     @OptionGroup var folder: ClusterFolderOption
 

@@ -16,11 +16,13 @@ final class Announcement: Sendable {
     /// Opens when both doors listen.
     let listening = Gate(signals: 2)
     private let settings: Settings
+    private let notes: [String]
     private let logger: Logger
     private let ports = Mutex(Ports())
 
-    init(settings: Settings, logger: Logger) {
+    init(settings: Settings, notes: [String], logger: Logger) {
         self.settings = settings
+        self.notes = notes
         self.logger = logger
     }
 
@@ -45,6 +47,7 @@ final class Announcement: Sendable {
         Self.print("Flotilla \(ProgramVersion.text) · node \(node.name) · \(model)")
         Self.print("  files  http://\(host):\(ports.files)/files/")
         Self.print("  admin  http://\(host):\(ports.admin)/api/v1/")
+        for note in self.notes { Self.print("  note   \(note)") }
     }
 
     /// At once, whatever standard output is.

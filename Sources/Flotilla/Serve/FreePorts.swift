@@ -1,35 +1,56 @@
 import Foundation
 
 /// Chooses the ports to listen on: those that were asked for, or the next free ones where none were.
-enum FreePorts {
-    struct Choice: Equatable {
-        var files: Int
-        var admin: Int
-        var notes: [String]
+package enum FreePorts {
+    package struct Choice: Equatable {
+        package var files: Int
+        package var admin: Int
+        /// For the person who started the node: which default was taken.
+        package var notes: [String] = []
     }
 
     /// How far to look for a free one.
     static let reach = 100
 
-    static func choose(_ settings: Settings) throws -> Choice {
-        guard settings.portsAreDefaults else {
-            return Choice(files: settings.filesPort, admin: settings.adminPort, notes: [])
+    /// Throws when a port that was asked for is taken: better now than after a database was started.
+    package static func choose(
+        _ settings: Settings, isFree: (Int, String) -> Bool = Self.isFree
+    ) throws -> Choice {
+        guard isFree(0, settings.bind) else {
+            throw SettingsError(faults: [
+                "\(SettingKey.bind): “\(settings.bind)” is no address of this machine"
+            ])
         }
-        let files = try Self.next(from: settings.filesPort, on: settings.bind, avoiding: nil)
-        let admin = try Self.next(from: settings.adminPort, on: settings.bind, avoiding: files)
-        var notes: [String] = []
-        if files != settings.filesPort {
-            notes.append("port \(settings.filesPort) is taken; files are at \(files)")
+        var choice = Choice(files: settings.filesPort, admin: settings.adminPort)
+        // What was asked for comes first, so that a default never takes it.
+        for (key, port, isDefault) in [
+            (SettingKey.filesPort, settings.filesPort, settings.filesPortIsDefault),
+            (SettingKey.adminPort, settings.adminPort, settings.adminPortIsDefault),
+        ] where !isDefault && port != 0 && !isFree(port, settings.bind) {
+            throw StartError(
+                description:
+                    "Port \(port) on \(settings.bind) is taken or not allowed. Choose another \(key.flag).",
+                exitCode: 69)
         }
-        if admin != settings.adminPort {
-            notes.append("port \(settings.adminPort) is taken; the admin side is at \(admin)")
+        if settings.filesPortIsDefault {
+            let asked = settings.adminPortIsDefault ? nil : settings.adminPort
+            choice.files = try Self.next(from: settings.filesPort, settings.bind, avoiding: asked, isFree)
         }
-        return Choice(files: files, admin: admin, notes: notes)
+        if settings.adminPortIsDefault {
+            choice.admin = try Self.next(
+                from: settings.adminPort, settings.bind, avoiding: choice.files, isFree)
+        }
+        for (wanted, found) in [(settings.filesPort, choice.files), (settings.adminPort, choice.admin)]
+        where wanted != found {
+            choice.notes.append("port \(wanted) is taken, so it is \(found)")
+        }
+        return choice
     }
 
-    private static func next(from first: Int, on host: String, avoiding taken: Int?) throws -> Int {
-        for port in first..<min(first + Self.reach, 65_536) where port != taken && Self.isFree(port, on: host)
-        {
+    private static func next(
+        from first: Int, _ host: String, avoiding taken: Int?, _ isFree: (Int, String) -> Bool
+    ) throws -> Int {
+        for port in first..<min(first + Self.reach, 65_536) where port != taken && isFree(port, host) {
             return port
         }
         throw StartError(
@@ -38,15 +59,15 @@ enum FreePorts {
             exitCode: 69)
     }
 
-    /// Whether somebody could listen there now.
+    /// Whether somebody could listen there now; 0 asks for any port.
     ///
     /// What happens until the node listens shows then.
-    static func isFree(_ port: Int, on host: String) -> Bool {
+    package static func isFree(_ port: Int, on host: String) -> Bool {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
         var found: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(host, String(port), &hints, &found) == 0, let address = found else { return true }
+        guard getaddrinfo(host, String(port), &hints, &found) == 0, let address = found else { return false }
         defer { freeaddrinfo(found) }
         let descriptor = socket(address.pointee.ai_family, address.pointee.ai_socktype, 0)
         guard descriptor >= 0 else { return true }

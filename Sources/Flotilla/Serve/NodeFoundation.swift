@@ -12,6 +12,8 @@ import UnixSignals
 /// Services start in this order and stop in the reverse one, so that a node says good-bye while its database answers.
 struct NodeFoundation {
     let settings: Settings
+    /// For the person who started the node, said together with its addresses.
+    let notes: [String]
     let logger: Logger
 
     func run() async throws {
@@ -35,9 +37,8 @@ struct NodeFoundation {
         services.append(PoolService(pool: pool, embedded: embedded))
         services.append(
             NodeService(
-                settings: self.settings, pool: pool, heartbeats: store.heartbeats, embedded: embedded,
-                loop: loop,
-                logger: self.logger))
+                settings: self.settings, notes: self.notes, pool: pool, heartbeats: store.heartbeats,
+                embedded: embedded, loop: loop, logger: self.logger))
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { service in
@@ -66,7 +67,7 @@ struct NodeFoundation {
         do {
             return try PostgresPool(configuration.pool, loop: loop, logger: logger)
         } catch {
-            throw SettingsError(faults: ["\(SettingKey.databaseURL): \(error)"])
+            throw SettingsError(faults: ["\(SettingKey.databaseURL): \(error.reason)"])
         }
     }
 }

@@ -16,6 +16,7 @@ import SharedMount
 /// Both doors listen before the node joins; until it has, they answer 503.
 struct NodeService: Service {
     let settings: Settings
+    let notes: [String]
     let pool: PostgresPool
     let heartbeats: PostgresConfiguration
     let embedded: EmbeddedPostgres?
@@ -29,7 +30,7 @@ struct NodeService: Service {
         let board = StandingBoard()
         let gauge = RequestGauge(capacity: self.settings.capacity)
         let cache = try SharedCache(self.settings, facts: facts, loop: self.loop, logger: self.logger)
-        let announcement = Announcement(settings: self.settings, logger: self.logger)
+        let announcement = Announcement(settings: self.settings, notes: self.notes, logger: self.logger)
         let log = TransferLog(
             names: store, transfers: store, standing: board, limits: FileLimits(), logger: self.logger)
         let files = FileService(
@@ -59,6 +60,9 @@ struct NodeService: Service {
         await vault.shutDown()
     }
 
+    /// How long an external database may take to answer at start.
+    private static let databaseWithin: Duration = .seconds(15)
+
     private var profile: NodeProfile {
         NodeProfile(
             name: self.settings.name,
@@ -73,12 +77,16 @@ struct NodeService: Service {
     private func prepare(_ store: PostgresStore) async throws -> ClusterFacts {
         try await self.embedded?.waitUntilReady()
         do {
+            // A database that is not there is told sooner than one that others are busy migrating.
+            _ = try await self.pool.query("select 1", deadline: Self.databaseWithin)
             _ = try await SchemaMigrator(pool: self.pool, logger: self.logger).run()
             if self.embedded != nil {
                 let buried = try await store.buryAll(reason: "the embedded database was started anew")
                 if buried > 0 { self.logger.info("buried members", metadata: ["members": "\(buried)"]) }
             }
             return try await store.facts()
+        } catch let error as PostgresError {
+            throw RuntimeError.databaseUnreachable(error.reason)
         } catch let error as SchemaError {
             throw Self.explained(error)
         } catch let error as StoreError {

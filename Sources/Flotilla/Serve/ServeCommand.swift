@@ -1,5 +1,4 @@
 import ArgumentParser
-import ClusterRuntime
 import Foundation
 import Logging
 
@@ -9,8 +8,12 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Runs a node: standalone on an embedded database, or as a member of a cluster.",
         discussion: """
-            Without --database-url the node is standalone: it starts a private PostgreSQL in its data folder. With one, all
-            nodes that share the database and the mount form a cluster.
+            Without --database-url the node is standalone: it starts a private PostgreSQL in its data folder. \
+            With one, all nodes that share the database and the mount form a cluster.
+
+            Each setting is a flag, an environment variable (FLOTILLA_DATABASE_URL) or a line of the file, and the \
+            first of these counts. Secrets do not belong on the command line, where others can see them: \
+            FLOTILLA_DATABASE_URL_FILE and FLOTILLA_REDIS_URL_FILE name files that hold them.
             """)
 
     @OptionGroup var options: NodeOptions
@@ -22,14 +25,9 @@ struct ServeCommand: AsyncParsableCommand {
         let ports = try FreePorts.choose(settings)
         settings.filesPort = ports.files
         settings.adminPort = ports.admin
-        warnings += ports.notes
         let logger = Self.logger(settings)
         for warning in warnings { logger.warning("\(warning)") }
-        do {
-            try await NodeFoundation(settings: settings, logger: logger).run()
-        } catch let error as RuntimeError {
-            throw StartError(description: error.description, exitCode: error.exitCode)
-        }
+        try await NodeFoundation(settings: settings, notes: ports.notes, logger: logger).run()
     }
 
     private static func logger(_ settings: Settings) -> Logger {

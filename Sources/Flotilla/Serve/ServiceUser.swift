@@ -1,4 +1,5 @@
 import CLinux
+import EmbeddedPostgres
 import Foundation
 
 /// The user that a node becomes when root started it: root only launches.
@@ -66,30 +67,38 @@ struct ServiceUser: Sendable, Equatable {
 
     private static func make(_ folder: String) throws {
         do {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        } catch {
+            try PrivateFolder.makeParents(folder, mode: 0o755)
+            var isFolder: ObjCBool = false
+            guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue
+            else {
+                throw EmbeddedPostgresError.badFolder(folder, reason: "it is not a folder")
+            }
+        } catch EmbeddedPostgresError.badFolder(let path, let reason) {
+            let parent = String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex))
+            let closed = Self.closed(onTheWayTo: parent)
+            let hint = closed.map { " (\($0) does not let this user pass)" } ?? ""
             throw StartError(
-                description: "The folder \(folder) cannot be made: \(error.localizedDescription)",
-                exitCode: 73)
+                description: "The folder \(path) cannot be made: \(reason)\(hint).", exitCode: 73)
         }
     }
 
-    /// Names the first folder above that the service user cannot pass through.
+    /// Says why the service user could not work in a folder, where that is so.
     private static func checkReachable(_ folder: String, by service: ServiceUser) throws {
         guard access(folder, R_OK | W_OK | X_OK) != 0 else { return }
+        let reason =
+            Self.closed(onTheWayTo: folder).map { "\($0) does not let it pass" }
+            ?? "it belongs to somebody else and is not empty, so it was not taken (chown it, or give --user)"
+        throw StartError(
+            description: "The user \(service.name) cannot use \(folder): \(reason).", exitCode: 77)
+    }
+
+    /// The first folder that the present user cannot pass through.
+    private static func closed(onTheWayTo folder: String) -> String? {
         var path = ""
         for part in folder.split(separator: "/") {
             path += "/" + part
-            guard access(path, X_OK) == 0 else { break }
+            if access(path, X_OK) != 0 { return errno == EACCES ? path : nil }
         }
-        throw StartError(
-            description: "The user \(service.name) cannot reach \(folder): \(path) does not let it pass.",
-            exitCode: 77)
+        return nil
     }
-}
-
-/// A start that cannot go on, explained in one line.
-struct StartError: ExplainedError {
-    var description: String
-    var exitCode: Int32
 }

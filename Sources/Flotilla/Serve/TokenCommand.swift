@@ -20,8 +20,8 @@ struct TokenCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Makes a token and prints it once.",
             discussion: """
-                Needs the database, not a token: run it where a node runs, with the node's settings. With an embedded
-                database the node must be running.
+                Needs the database, not a token: run it where a node runs, with the node's settings. \
+                A standalone node must be running, and so must a local cluster, whose folder is given with --data.
                 """)
 
         @OptionGroup var options: NodeOptions
@@ -32,18 +32,24 @@ struct TokenCommand: AsyncParsableCommand {
         @Option(help: "Days until it expires; without it the token does not.")
         var days: Int?
 
-        func run() async throws {
-            guard let role = OperatorToken.Role(rawValue: self.role) else {
+        private var wantedRole: OperatorToken.Role? { OperatorToken.Role(rawValue: self.role) }
+
+        func validate() throws {
+            if self.wantedRole == nil {
                 throw ValidationError("--role: “\(self.role)” is none of admin, operator, auditor")
             }
             if let days, !(1...3_650).contains(days) {
                 throw ValidationError("--days: \(days) is not between 1 and 3650")
             }
+        }
+
+        func run() async throws {
+            guard let role = self.wantedRole else { return }
             let (settings, _) = try await self.options.settings()
-            try ServiceUser.become(settings.user, owning: [settings.data])
+            try ServiceUser.become(settings.user, owning: [])
             let logger = Logger(label: "flotilla", factory: { _ in SwiftLogNoOpLogHandler() })
             let loop = try ReadinessLoop(label: "drivers")
-            let address = try Self.address(settings, logger: logger)
+            let address = try Self.address(settings)
             let pool = try NodeFoundation.pool(
                 PostgresStoreConfiguration(connectionString: address, node: "token", connections: 1),
                 loop: loop,
@@ -55,18 +61,34 @@ struct TokenCommand: AsyncParsableCommand {
                 let desk = AccountDesk(
                     store: PostgresStore(pool: pool), vault: PosixVault(root: settings.mount, logger: logger),
                     standing: StandingBoard())
-                return try await desk.issueToken(label: self.label, role: role, expiresAt: expires).secret
+                return try await Self.explaining {
+                    try await desk.issueToken(label: self.label, role: role, expiresAt: expires).secret
+                }
             }
             print(secret)
         }
 
-        private static func address(_ settings: Settings, logger: Logger) throws -> String {
+        private static func explaining(_ work: () async throws -> String) async throws -> String {
+            do {
+                return try await work()
+            } catch AccountDeskError.notServing(let reason) {
+                throw RuntimeError.databaseUnreachable(reason)
+            } catch AccountDeskError.invalid(let field, let reason) {
+                throw ValidationError("--\(field): \(reason)")
+            }
+        }
+
+        private static func address(_ settings: Settings) throws -> String {
             switch settings.database {
             case .external(let url): return url
             case .embedded:
-                return try EmbeddedPostgres(
-                    configuration: EmbeddedPostgresConfiguration(data: settings.data), logger: logger
-                ).connectionString
+                guard let running = EmbeddedPostgres.connectionString(ofRunningIn: settings.data) else {
+                    throw StartError(
+                        description:
+                            "No node runs in \(settings.data). Start it first, or give the --data or the "
+                            + "--database-url of the one that you mean.", exitCode: 69)
+                }
+                return running
             }
         }
     }

@@ -1,6 +1,7 @@
 import ClusterModel
 import Foundation
 import Logging
+import NIOCore
 
 extension Settings {
     static let defaultFilesPort = 8080
@@ -24,8 +25,8 @@ extension Settings {
         let bind = source.text(.bind) ?? "127.0.0.1"
         let settings = Settings(
             name: reading.name(.name),
-            data: reading.folder(.data, data),
-            mount: reading.folder(.mount, mount ?? "/"),
+            data: reading.path(.data, data),
+            mount: reading.path(.mount, mount ?? "/"),
             database: databaseURL.map(Database.external) ?? .embedded,
             databaseConnections: reading.number(
                 .databaseConnections, in: 1...64, or: databaseURL == nil ? 4 : 2),
@@ -33,17 +34,17 @@ extension Settings {
             bind: bind,
             filesPort: reading.number(.filesPort, in: 0...65_535, or: Self.defaultFilesPort),
             adminPort: reading.number(.adminPort, in: 0...65_535, or: Self.defaultAdminPort),
-            portsAreDefaults: source.text(.filesPort) == nil && source.text(.adminPort) == nil,
+            filesPortIsDefault: source.text(.filesPort) == nil,
+            adminPortIsDefault: source.text(.adminPort) == nil,
             advertise: source.text(.advertise) ?? (Self.wildcards.contains(bind) ? user.hostName : bind),
-            trustedProxies: Set(
-                (source.text(.trustedProxies) ?? "").split(separator: ",").map {
-                    $0.trimmingCharacters(in: .whitespaces)
-                }),
+            trustedProxies: reading.addresses(.trustedProxies),
             capacity: reading.number(.capacity, in: 1...100_000, or: Self.defaultCapacity),
             logLevel: reading.level(.logLevel),
             user: source.text(.user),
-            tokenFile: source.text(.tokenFile) ?? data + "/admin-token")
-        if settings.filesPort == settings.adminPort, settings.filesPort != 0 {
+            tokenFile: reading.path(.tokenFile, source.text(.tokenFile) ?? data + "/admin-token"))
+        if settings.filesPort == settings.adminPort, settings.filesPort != 0, !settings.filesPortIsDefault,
+            !settings.adminPortIsDefault
+        {
             reading.fault(.adminPort, "it is the port of the files too (\(settings.filesPort))")
         }
         guard reading.faults.isEmpty else { throw SettingsError(faults: reading.faults) }
@@ -74,7 +75,7 @@ extension Settings {
             return name
         }
 
-        mutating func folder(_ key: SettingKey, _ text: String) -> String {
+        mutating func path(_ key: SettingKey, _ text: String) -> String {
             guard text.hasPrefix("/") else {
                 let absolute = FileManager.default.currentDirectoryPath + "/" + text
                 guard !text.isEmpty else {
@@ -93,6 +94,17 @@ extension Settings {
                 return fallback
             }
             return number
+        }
+
+        /// Compared as they are with the other end's address: a name or a network would never match.
+        mutating func addresses(_ key: SettingKey) -> Set<String> {
+            let texts = (self.source.text(key) ?? "").split(separator: ",").map {
+                $0.trimmingCharacters(in: .whitespaces)
+            }
+            for text in texts where text != "*" && (try? SocketAddress(ipAddress: text, port: 0)) == nil {
+                self.fault(key, "“\(text)” is neither an IP address nor *")
+            }
+            return Set(texts)
         }
 
         mutating func redis(_ key: SettingKey) -> String? {

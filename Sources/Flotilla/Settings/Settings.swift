@@ -23,8 +23,9 @@ package struct Settings: Sendable, Equatable {
     /// 0 takes any free port; for tests.
     package var filesPort: Int
     package var adminPort: Int
-    /// Whether the ports were left to us, so that taken ones may be replaced by the next free.
-    package var portsAreDefaults: Bool
+    /// Whether a port was left to us, so that a taken one may be replaced by the next free.
+    package var filesPortIsDefault: Bool
+    package var adminPortIsDefault: Bool
     /// The host under which other nodes and balancers reach this one.
     package var advertise: String
     /// Addresses of balancers whose `X-Forwarded-For` is believed; `*` believes every peer's.

@@ -65,12 +65,25 @@ package struct SettingsSource {
                 "the file \(file) (--config) cannot be read: \(error.localizedDescription)"
             ])
         }
-        guard let node = try? Yams.compose(yaml: text) else {
-            return text.allSatisfy(\.isWhitespace) ? [] : ["the file \(file) (--config) is not YAML"]
+        let found: Node?
+        do {
+            found = try Yams.compose(yaml: text)
+        } catch {
+            throw SettingsError(faults: ["the file \(file) (--config) is not YAML\(Self.place(of: error))"])
         }
+        guard let node = found else { return [] }
         let known = Set(SettingKey.all.map(\.key))
         return Self.leaves(of: node, under: "").filter { !known.contains($0) }.map {
             "the file \(file) has the setting “\($0)”, which does not exist"
+        }
+    }
+
+    /// Where and what, without the text around it, which may hold a password.
+    private static func place(of error: any Error) -> String {
+        switch error as? YamlError {
+        case .parser(_, let problem, let mark, _), .scanner(_, let problem, let mark, _):
+            ": line \(mark.line): \(problem)"
+        default: ""
         }
     }
 

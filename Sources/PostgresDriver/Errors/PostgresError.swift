@@ -47,6 +47,22 @@ package indirect enum PostgresError: Error, Sendable, Equatable {
     }
 }
 
+extension PostgresError {
+    /// What libpq or the server said where no connection could be made; else the whole description.
+    var connectionFailure: String {
+        if case .didNotRun(.notConnected(let message)) = self { message } else { self.reason }
+    }
+
+    /// The description without what became of the statement, for those to whom it makes no difference.
+    package var reason: String {
+        switch self {
+        case .didNotRun(let reason): reason.description
+        case .mayHaveRun(let reason): reason.description
+        case .failed, .unreadable: self.description
+        }
+    }
+}
+
 extension PostgresError: CustomStringConvertible {
     package var description: String {
         switch self {
@@ -64,7 +80,7 @@ extension PostgresError.NotRunReason: CustomStringConvertible {
         case .notConnected(let message): "no connection: \(message)"
         case .queueFull: "too many statements are waiting"
         case .deadline(nil): "its deadline passed while it waited"
-        case .deadline(let message?): "its deadline passed while there was no connection: \(message)"
+        case .deadline(let message?): "no connection within its deadline: \(message)"
         case .cancelled: "its task was cancelled"
         case .closed: "the connection or pool is closed"
         case .invalid(let message): message

@@ -133,11 +133,12 @@ final class PoolCore: @unchecked Sendable {
             self.sessions[slot] = session
             self.firstTarget = target
             self.totals.connectedTotal += 1
+            self.noteSuccess()
             self.logger.debug("postgres connected", metadata: ["postgres.backend": "\(session.backendID)"])
             self.serve(slot)
         } catch {
             self.totals.connectFailedTotal += 1
-            self.noteFailure("\(error)")
+            self.noteFailure(error.connectionFailure)
             self.perform(self.machine.dialFailed(slot, jitter: .random(in: 0...1, using: &self.random)), slot)
         }
     }
@@ -148,6 +149,12 @@ final class PoolCore: @unchecked Sendable {
             self.logger.warning("postgres connection failed", metadata: ["error": "\(reason)"])
         }
         self.lastFailure = reason
+    }
+
+    private func noteSuccess() {
+        guard self.lastFailure != nil else { return }
+        self.lastFailure = nil
+        self.logger.info("postgres answers again")
     }
 
     private func perform(_ decision: PoolStateMachine<PendingStatement>.OnLost, _ slot: Int) {

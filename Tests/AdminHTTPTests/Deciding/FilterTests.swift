@@ -50,7 +50,8 @@ import Testing
 
     @Test(arguments: [
         "account=Alice", "kind=put", "status=done", "node=W", "sha256=ab", "path=/a/../b", "below=/a//b",
-        "started_from=now",
+        "started_from=now", "started_from=2026-02-30T00:00:00Z", "started_from=2026-01-01T25:00:00Z",
+        "ended_before=99999-01-01T00:00:00Z", "protocol=a%00b",
         "size_from=-1", "size_to=many", "sort=path", "limit=0", "limit=1001", "cursor=xyz",
         "account=a&account=b",
     ])
@@ -75,6 +76,13 @@ import Testing
         #expect(self.fault("account=bob&sort=size&cursor=\(cursor)")?.fields["parameter"] == "cursor")
         #expect(self.fault("account=alice&sort=-size&cursor=\(cursor)")?.fields["parameter"] == "cursor")
         #expect(self.fault("cursor=\(cursor)")?.fields["parameter"] == "cursor")
+    }
+
+    @Test(arguments: [Int64.max, .min, 1_000_000_000_000_000_000])
+    func `a forged cursor's time is refused before the database sees it`(value: Int64) throws {
+        let (_, list) = try TransferFilters.query(try self.items("sort=started"))
+        let cursor = PageCursor.text(TransferQuery.Position(value: value, id: UUID()), of: list)
+        #expect(self.fault("sort=started&cursor=\(cursor)")?.fields["parameter"] == "cursor")
     }
 
     private func member(_ slot: Int16, _ name: String, _ status: MemberStatus) throws -> Member {

@@ -150,6 +150,12 @@ import Testing
                 "POST", "/api/v1/accounts", ["content-type": "application/x-www-form-urlencoded"],
                 json: "name=x")
             #expect(form.status == 415 && form.problem == "unsupported-media-type")
+            let similar = try await node.admin(
+                "POST", "/api/v1/accounts", ["content-type": "application/jsonp"], json: "{}")
+            #expect(similar.status == 415)
+            let detailed = try await node.admin(
+                "POST", "/api/v1/accounts", ["content-type": "Application/JSON ; charset=utf-8"], json: "{}")
+            #expect(detailed.problem == "invalid-field")
             #expect(try await node.admin("GET", "/api/v1/accounts").items().isEmpty)
         }
     }

@@ -70,4 +70,29 @@ struct AccessRulesTests {
         for number in 0..<1_000 { cache.keep(number, for: number) }
         #expect(cache.count <= 10)
     }
+
+    @Test func `a label has no control characters, not even those beyond ASCII`() {
+        #expect(throws: AccountDeskError.self) { try AccountRules.label("a\u{85}b") }
+        #expect(throws: Never.self) { try AccountRules.label("Übergabe 1") }
+    }
+
+    @Test func `one client does not fill the queue of passwords to check`() async throws {
+        let pool = ScryptPool(threads: 1, queue: 7)
+        let refused = try await withThrowingTaskGroup(of: String?.self) { tasks in
+            for client in [String](repeating: "guesser", count: 20) + ["other"] {
+                tasks.addTask {
+                    do {
+                        _ = try await pool.fits([1], .decoy, for: client)
+                        return nil
+                    } catch is ScryptPool.Full {
+                        return client
+                    }
+                }
+            }
+            var refused: Set<String> = []
+            for try await client in tasks { if let client { refused.insert(client) } }
+            return refused
+        }
+        #expect(refused == ["guesser"])
+    }
 }

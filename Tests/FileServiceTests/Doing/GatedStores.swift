@@ -1,6 +1,7 @@
 import ClusterModel
 import ClusterPorts
 import Foundation
+import Synchronization
 
 /// Names whose node can die, and whose replies can be lost.
 struct GatedNames: NameStore {
@@ -100,14 +101,19 @@ struct GatedTransfers: TransferStore {
 }
 
 /// Loses one reply of a decision, after it was carried out or instead of it; the node lives on.
+///
+/// Then nobody can read the row for a while.
 final class ForgetfulNames: NameStore {
     private let inner: any NameStore
     private let carriesOut: Bool
+    private let silence: Duration
+    private let silentUntil = Mutex<ContinuousClock.Instant?>(nil)
     private let gate = Gate(stopsAt: .afterDecide)
 
-    init(_ inner: any NameStore, carriesOut: Bool) {
+    init(_ inner: any NameStore, carriesOut: Bool, silentFor silence: Duration = .zero) {
         self.inner = inner
         self.carriesOut = carriesOut
+        self.silence = silence
     }
 
     private func losesNow() -> Bool { !self.gate.isClosed && self.gate.stops(.afterDecide) }
@@ -117,6 +123,7 @@ final class ForgetfulNames: NameStore {
     ) async throws(StoreError) -> [DecisionAnswer] {
         guard self.losesNow() else { return try await self.inner.decide(publications, by: right) }
         if self.carriesOut { _ = try await self.inner.decide(publications, by: right) }
+        self.silentUntil.withLock { $0 = .now + self.silence }
         throw .mayHaveRun("lost")
     }
     func reserve(
@@ -145,7 +152,8 @@ final class ForgetfulNames: NameStore {
         try await self.inner.release(folders: folders, of: operation, by: right)
     }
     func unfinished(account: AccountID, path: HomePath) async throws(StoreError) -> UnfinishedName? {
-        try await self.inner.unfinished(account: account, path: path)
+        if let until = self.silentUntil.withLock({ $0 }), until > .now { throw .notRun("silent") }
+        return try await self.inner.unfinished(account: account, path: path)
     }
     func unfinished(
         account: AccountID, below folder: HomePath, limit: Int

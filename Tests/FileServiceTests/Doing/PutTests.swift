@@ -218,4 +218,25 @@ struct PutTests {
             #expect(try await cluster.staged().isEmpty)
         }
     }
+
+    @Test(arguments: [true, false])
+    func `an upload of unknown outcome does not run for ever`(carriesOut: Bool) async throws {
+        try await TestCluster.with { cluster in
+            // Long enough to be listed as running, and longer than the node waits for the database.
+            let node = try await cluster.node(
+                "one", gate: Gate(patience: .milliseconds(2_500)),
+                names: { ForgetfulNames($0, carriesOut: carriesOut, silentFor: .seconds(4)) })
+            try await node.running {
+                await #expect(throws: FileServiceError.self) { try await node.put("a", "new") }
+                #expect(try await cluster.transfers { $0.status = .running }.count == 1)
+                try await eventually("the upload has ended") {
+                    try await cluster.transfers { $0.status = .running }.isEmpty
+                }
+            }
+            let ended = try await cluster.transfers()
+            #expect(ended.map(\.status) == [carriesOut ? .completed : .failed])
+            #expect(cluster.content("a") == (carriesOut ? "new" : nil))
+            #expect(try await cluster.staged().isEmpty)
+        }
+    }
 }

@@ -19,6 +19,7 @@ import Testing
             (.nameTooLong(path), 400, .malformedPath),
             (.bodyTooShort(expected: 2, received: 1), 400, .bodyTooShort),
             (.bodyTooLong(expected: 2), 400, .bodyTooLong), (.clientGone("x"), 400, .bodyBroken),
+            (.denied, 401, .unauthorized),
             (.busy(path, retryAfterSeconds: 2), 423, .busy),
             (.notServing(reason: "x", retryAfterSeconds: 2), 503, .notServing),
             (.tooBusy(retryAfterSeconds: 2), 503, .tooBusy), (.full, 507, .full), (.readOnly, 507, .readOnly),

@@ -48,6 +48,8 @@ import Testing
         }
         #expect(upload.length == nil)
         #expect(self.kind("PUT", "/files/a") == .lengthRequired)
+        #expect(self.kind("PUT", "/files/a", [.transferEncoding: "Chunked"]) == nil)
+        #expect(self.kind("PUT", "/files/a", [.transferEncoding: "gzip, chunked"]) == .unsupportedMediaType)
     }
 
     @Test(arguments: [

@@ -136,6 +136,35 @@ import Testing
         }
     }
 
+    @Test func `an account that is shut out while it uploads gets nothing acknowledged`() async throws {
+        try await DoorNode.with { node in
+            let alice = try await node.makeAccount("alice")
+            let (key, secret) = try await node.desk.createKey(
+                account: "alice", label: "robot", expiresAt: nil)
+            try await node.beat()
+            let logins = [alice.authorization, "Bearer \(secret)"]
+            for (number, authorization) in logins.enumerated() {
+                let head =
+                    "PUT /files/x\(number) HTTP/1.1\r\nHost: x\r\nAuthorization: \(authorization)\r\n"
+                    + "Content-Length: 10\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+                let answer = try await RawConnection.open(port: node.filesPort).converse(head) { said in
+                    #expect(said.contains("100 Continue"))
+                    if number == 0 {
+                        _ = try await node.desk.change(
+                            name: "alice", enabled: nil, password: "another secret", ifRevision: nil)
+                    } else {
+                        try await node.desk.revokeKey(account: "alice", id: key.id)
+                    }
+                    try await node.beat()
+                    return "1234567890"
+                }
+                #expect(answer.contains("HTTP/1.1 401") && answer.contains("unauthorized"), "\(answer)")
+            }
+            #expect(FileManager.default.subpaths(atPath: node.onMount("alice", ""))?.isEmpty == true)
+            try await eventually("staging is empty") { node.staged().isEmpty }
+        }
+    }
+
     @Test func `a client that falls silent is cut off`() async throws {
         var limits = ConnectionLimits()
         limits.idle = .milliseconds(300)

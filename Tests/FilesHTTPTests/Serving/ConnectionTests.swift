@@ -114,6 +114,37 @@ import Testing
         }
     }
 
+    @Test func `a head that comes byte by byte is cut off although the client is never silent`() async throws
+    {
+        var limits = ConnectionLimits()
+        limits.head = .milliseconds(300)
+        try await DoorNode.with(limits) { node in
+            let drips = ["GET /health/live HTTP/1.1\r\n"] + [String](repeating: "x", count: 10_000)
+            let start = ContinuousClock.now
+            let answer = try? await RawConnection.open(port: node.filesPort).exchange(drips)
+            #expect(answer.map { !$0.hasPrefix("HTTP/1.1 200") } ?? true)
+            #expect(ContinuousClock.now - start < .seconds(10))
+        }
+    }
+
+    @Test func `close among other connection options is heard`() async throws {
+        try await DoorNode.with { node in
+            let answer = try await RawConnection.open(port: node.filesPort).exchange([
+                "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Close\r\n\r\n"
+            ])
+            #expect(answer.hasPrefix("HTTP/1.1 200") && answer.lowercased().contains("connection: close"))
+        }
+    }
+
+    @Test func `the server as a whole tells its options`() async throws {
+        try await DoorNode.with { node in
+            let answer = try await RawConnection.open(port: node.filesPort).exchange([
+                "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            ])
+            #expect(answer.hasPrefix("HTTP/1.1 204") && answer.contains("MKCOL"), "\(answer)")
+        }
+    }
+
     @Test func `two requests on one connection`() async throws {
         try await DoorNode.with { node in
             let request = "GET /health/live HTTP/1.1\r\nHost: x\r\n"

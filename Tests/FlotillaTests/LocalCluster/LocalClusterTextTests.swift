@@ -20,9 +20,15 @@ struct LocalClusterTextTests {
 
     @Test func `a taken port moves the whole range`() {
         #expect(LocalPorts.choose(from: 8080, isFree: { _ in true })?.base == 8080)
-        #expect(LocalPorts.choose(from: 8080, isFree: { $0 != 8283 })?.base == 8090)
+        #expect(LocalPorts.choose(from: 8080, isFree: { $0 != 8283 })?.base == 8330)
         #expect(LocalPorts.choose(from: 8080, isFree: { _ in false }) == nil)
         #expect(LocalPorts.choose(from: 65_500, isFree: { _ in true }) == nil)
+    }
+
+    @Test func `two clusters share no port, not even of slots that are not taken`() throws {
+        let first = LocalPorts(base: 8080)
+        let second = try #require(LocalPorts.choose(from: 8080, isFree: { $0 != first.files }))
+        #expect(Set(first.all).isDisjoint(with: second.all))
     }
 
     @Test func `the balancer knows all slots, and tracks readiness once for both addresses`() {

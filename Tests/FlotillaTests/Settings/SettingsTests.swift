@@ -53,7 +53,17 @@ import Testing
             #expect(settings.filesPort == 3001)
             #expect(settings.adminPort == 2002)
             #expect(settings.capacity == 7)
-            #expect(!settings.portsAreDefaults)
+            #expect(!settings.filesPortIsDefault && !settings.adminPortIsDefault)
+        }
+    }
+
+    @Test func `a trusted proxy is an address`() async throws {
+        let settings = try await Self.read(flags: [.trustedProxies: "10.0.0.1, ::1"])
+        #expect(settings.trustedProxies == ["10.0.0.1", "::1"])
+        #expect(try await Self.read(flags: [.trustedProxies: "*"]).trustedProxies == ["*"])
+        for text in ["10.0.0.0/8", "balancer", "10.0.0.1,balancer"] {
+            let faults = await Self.faults(flags: [.trustedProxies: text])
+            #expect(faults.count == 1 && faults[0].contains("trusted.proxies"), "\(text): \(faults)")
         }
     }
 
@@ -71,6 +81,14 @@ import Testing
         let faults = await Self.faults(environment: ["FLOTILLA_DATABASE_URL": "postgresql://db/flotilla"])
         #expect(faults.count == 1)
         #expect(faults.first?.hasPrefix("mount") == true)
+    }
+
+    @Test func `a file that is not YAML is refused by its line, and its text is not shown`() async throws {
+        try await Self.withFile("name: node-1\nredis: [secret\n") { file in
+            let faults = await Self.faults(file: file)
+            #expect(faults.count == 1 && faults[0].contains(file) && faults[0].contains("line"))
+            #expect(!faults.joined().contains("secret"))
+        }
     }
 
     @Test func `a setting that does not exist is refused by its name`() async throws {
@@ -108,6 +126,14 @@ import Testing
     @Test func `wildcard addresses advertise the host name`() async throws {
         let settings = try await Self.read(environment: ["FLOTILLA_BIND": "0.0.0.0"])
         #expect(settings.advertise == "machine")
+    }
+
+    @Test func `relative paths are made absolute before anything changes the working folder`() async throws {
+        let settings = try await Self.read(flags: [.data: "state"])
+        let here = FileManager.default.currentDirectoryPath
+        #expect(settings.data == here + "/state")
+        #expect(settings.mount == here + "/state/mount")
+        #expect(settings.tokenFile == here + "/state/admin-token")
     }
 
     @Test func `one port for both doors is refused`() async {

@@ -1,0 +1,91 @@
+import ClusterTestKit
+import DoorTestKit
+import Foundation
+import Glibc
+import Testing
+
+/// A mount that is full or read-only; needs the right to mount.
+@Suite(.enabled(if: SmallMount.isPossible, "only root with the right to mount can make a small file system"))
+struct SmallMountTests {
+    @Test func `a full mount answers 507 and loses nothing`() async throws {
+        try await SmallMount.with { node, _ in
+            let alice = try await node.makeAccount("alice")
+            let before = [UInt8](repeating: 1, count: 1 << 20)
+            #expect(try await node.files("PUT", "/files/x", alice, body: before).status == 201)
+            let large = [UInt8](repeating: 2, count: 12 << 20)
+            for target in ["/files/x", "/files/y"] {
+                let answer = try await node.files("PUT", target, alice, body: large)
+                #expect(answer.status == 507 && answer.problem == "full", "\(answer.text)")
+            }
+            #expect(try await node.files("GET", "/files/x", alice).body == before)
+            #expect(try await node.files("GET", "/files/y", alice).status == 404)
+            try await eventually("staging is empty") { node.staged().isEmpty }
+            #expect(try await node.files("PUT", "/files/y", alice, body: before).status == 201)
+        }
+    }
+
+    @Test func `a mount that became read-only answers 507 to changes and still serves`() async throws {
+        try await SmallMount.with { node, mount in
+            let alice = try await node.makeAccount("alice")
+            #expect(try await node.files("PUT", "/files/x", alice, body: [1]).status == 201)
+            try mount.remount("ro")
+            let changes: [(String, String, [String: String], [UInt8]?)] = [
+                ("PUT", "/files/x", [:], [2]), ("DELETE", "/files/x", [:], nil),
+                ("MKCOL", "/files/folder", [:], nil),
+                ("MOVE", "/files/x", ["destination": "/files/y"], nil),
+            ]
+            for (method, target, headers, body) in changes {
+                let answer = try await node.files(method, target, alice, headers, body: body)
+                #expect(
+                    answer.status == 507 && answer.problem == "read-only", "\(method): \(answer.text)")
+            }
+            #expect(try await node.files("GET", "/files/x", alice).body == [1])
+            try mount.remount("rw")
+            try await eventually("changes go on") {
+                try await node.files("PUT", "/files/x", alice, body: [3]).status == 200
+            }
+            #expect(try await node.files("GET", "/files/x", alice).body == [3])
+        }
+    }
+}
+
+/// A file system of 8 MiB in memory.
+private struct SmallMount: Sendable {
+    let folder: String
+
+    static func with(_ work: @Sendable (DoorNode, SmallMount) async throws -> Void) async throws {
+        try await DoorNode.with(on: { try Self.mount($0) }) { node in
+            let mount = SmallMount(folder: node.mount.path)
+            defer { _ = umount2(mount.folder, CInt(MNT_DETACH)) }
+            try await work(node, mount)
+        }
+    }
+
+    /// Tried out, since a container's root often has not the right.
+    static let isPossible: Bool = {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "probe-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        guard geteuid() == 0,
+            (try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true))
+                != nil,
+            (try? Self.mount(folder)) != nil
+        else { return false }
+        return umount2(folder, CInt(MNT_DETACH)) == 0
+    }()
+
+    private static func mount(_ folder: String) throws {
+        try Self.run(["-t", "tmpfs", "-o", "size=8m", "tmpfs", folder])
+    }
+
+    func remount(_ mode: String) throws { try Self.run(["-o", "remount,\(mode)", self.folder]) }
+
+    private static func run(_ arguments: [String]) throws {
+        let process = Process()
+        process.executableURL = URL(filePath: "/bin/mount")
+        process.arguments = arguments
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw TestFailure("mount \(arguments) failed") }
+    }
+}

@@ -112,8 +112,10 @@ package struct FileIdentity: Sendable, Hashable, Codable {
     package var inode: UInt64
     /// In bytes; 0 for a folder, whose size means nothing.
     package var size: Int64
-    /// Of the last change of content, nanoseconds since 1970. For a folder, whose time changes with its entries, that
-    /// of its birth, or 0 where the file system does not tell; all nodes must mount it so that they agree.
+    /// Of the last change of content, nanoseconds since 1970.
+    ///
+    /// For a folder, whose time changes with its entries, that of its birth, or 0 where the file system does not
+    /// tell; all nodes must mount it so that they agree.
     package var modified: Int64
     package var isFolder: Bool
 

@@ -38,6 +38,11 @@ struct CredentialMemory: Sendable {
         return true
     }
 
+    /// Stands for the three in the process, and nowhere else.
+    func mark(_ password: [UInt8], _ account: Account, _ hash: String) -> [UInt8] {
+        Self.mac(password, account, hash, key: self.process.key)
+    }
+
     func wasRight(_ password: [UInt8], for account: Account, hash: String) async {
         let own = Self.mac(password, account, hash, key: self.process.key)
         self.process.right.withLock { $0.keep(true, for: own) }

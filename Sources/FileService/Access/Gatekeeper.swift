@@ -11,6 +11,7 @@ package final class Gatekeeper: Sendable {
     private let directory: AccountDirectory
     private let memory: CredentialMemory
     private let scrypt: ScryptPool
+    private let checks = SingleFlight<[UInt8], Bool>()
 
     /// - Parameters:
     ///   - cache: nil where there is none.
@@ -38,7 +39,7 @@ package final class Gatekeeper: Sendable {
             throw .denied
         }
         if await !self.memory.isRight(password, for: account, hash: text) {
-            guard try await self.fits(password, hash, client) else { throw .denied }
+            guard try await self.fitsOnce(password, account, text, hash, client) else { throw .denied }
             await self.memory.wasRight(password, for: account, hash: text)
         }
         guard account.enabled else { throw .denied }
@@ -71,6 +72,20 @@ package final class Gatekeeper: Sendable {
     }
 
     private static func isOver(_ expiresAt: Date?) -> Bool { expiresAt.map { $0 <= Date() } ?? false }
+
+    /// Many connections that show the same password at once, as after a restart, cost one scrypt.
+    private func fitsOnce(
+        _ password: [UInt8], _ account: Account, _ text: String, _ hash: PasswordHash, _ client: String?
+    ) async throws(AccessError) -> Bool {
+        do {
+            return try await self.checks.value(self.memory.mark(password, account, text)) {
+                try await self.fits(password, hash, client)
+            }
+        } catch {
+            throw error as? AccessError
+                ?? .notServing(reason: "the password could not be checked: \(error)", retryAfterSeconds: 1)
+        }
+    }
 
     private func fits(
         _ password: [UInt8], _ hash: PasswordHash, _ client: String?

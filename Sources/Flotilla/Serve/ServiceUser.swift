@@ -75,7 +75,7 @@ struct ServiceUser: Sendable, Equatable {
             }
         } catch EmbeddedPostgresError.badFolder(let path, let reason) {
             let parent = String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex))
-            let closed = Self.closed(onTheWayTo: parent)
+            let closed = reason == systemReason(EACCES) ? Self.closed(onTheWayTo: parent) : nil
             let hint = closed.map { " (\($0) does not let this user pass)" } ?? ""
             throw StartError(
                 description: "The folder \(path) cannot be made: \(reason)\(hint).", exitCode: 73)

@@ -122,6 +122,23 @@ struct AccessTests {
         }
     }
 
+    @Test func `many connections with one password cost one check`() async throws {
+        try await TestCluster.with { cluster in
+            // A second scrypt at the same time would be refused.
+            let door = try await Door(cluster, cache: nil, scrypt: ScryptPool(threads: 1, queue: 0))
+            _ = try await door.desk.create(name: "carol", password: "long enough", adopting: false)
+            try await door.beat()
+            try await withThrowingTaskGroup { tasks in
+                for _ in 0..<20 {
+                    tasks.addTask {
+                        _ = try await door.keeper.account(name: "carol", password: "long enough")
+                    }
+                }
+                try await tasks.waitForAll()
+            }
+        }
+    }
+
     @Test func `a node that lost its cluster lets nobody in, not even whom it knows`() async throws {
         try await TestCluster.with { cluster in
             let door = try await Door(cluster, cache: nil)

@@ -29,13 +29,9 @@ struct SmallMountTests {
             let alice = try await node.makeAccount("alice")
             #expect(try await node.files("PUT", "/files/x", alice, body: [1]).status == 201)
             try mount.remount("ro")
-            let changes: [(String, String, [String: String], [UInt8]?)] = [
-                ("PUT", "/files/x", [:], [2]), ("DELETE", "/files/x", [:], nil),
-                ("MKCOL", "/files/folder", [:], nil),
-                ("MOVE", "/files/x", ["destination": "/files/y"], nil),
-            ]
-            for (method, target, headers, body) in changes {
-                let answer = try await node.files(method, target, alice, headers, body: body)
+            for (method, target) in [("PUT", "/files/x"), ("PUT", "/files/y"), ("MKCOL", "/files/folder")] {
+                let answer = try await node.files(
+                    method, target, alice, body: method == "PUT" ? [2] : nil)
                 #expect(
                     answer.status == 507 && answer.problem == "read-only", "\(method): \(answer.text)")
             }
@@ -54,11 +50,12 @@ private struct SmallMount: Sendable {
     let folder: String
 
     static func with(_ work: @Sendable (DoorNode, SmallMount) async throws -> Void) async throws {
-        try await DoorNode.with(on: { try Self.mount($0) }) { node in
+        let body = { @Sendable (node: DoorNode) async throws in
             let mount = SmallMount(folder: node.mount.path)
             defer { _ = umount2(mount.folder, CInt(MNT_DETACH)) }
             try await work(node, mount)
         }
+        try await DoorNode.with(on: { try Self.mount($0) }, body)
     }
 
     /// Tried out, since a container's root often has not the right.

@@ -66,7 +66,11 @@ package enum Timestamp {
 
     private static func exists(_ text: String) -> Bool {
         let form =
-            /([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})/
+            #/
+            ([0-9]{4})-([0-9]{2})-([0-9]{2})T
+            ([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?
+            (Z|[+-][0-9]{2}:[0-9]{2})
+            /#
         guard let parts = text.wholeMatch(of: form)?.output,
             let year = Int(parts.1), let month = Int(parts.2), let day = Int(parts.3),
             let hour = Int(parts.4), let minute = Int(parts.5), let second = Int(parts.6)

@@ -44,10 +44,10 @@ extension Rule {
             fine: [source("// TODO(#12): later"), source("// FIXME #7"), source("// a todo list")]),
         Rule(
             "no path of somebody's machine", "means nothing on another machine", in: \.text,
-            forbid: { #/\/tmp\/trees\b|\/work\/(?:main|shared)\b|\/home\/[a-z]+\/(?:src|projects?)\b/# },
+            forbid: { #/\/(?:home|Users)\/[a-z]+\/(?:src|work|projects?)\b/# },
             where: { _ in true },
-            caught: [source("// see /tmp/trees/x"), source("let p = \"/work/main\"")],
-            fine: [source("let p = \"/tmp/flotilla\""), source("// at work/main")]),
+            caught: [source("// see /home/ann/src/x"), source("let p = \"/Users/ben/projects/x\"")],
+            fine: [source("let p = \"/tmp/flotilla\""), source("// at home/ann")]),
         Rule(
             "no stand-ins", where: { $0.isSource || $0.isTest },
             caught: [SourceFile(path: "Sources/FileService/Placeholder.swift", text: "// nothing yet\n")],

@@ -171,5 +171,3 @@ int flotilla_drop_rights(const char *user_name, uid_t user, gid_t group) {
     }
     return 0;
 }
-
-int flotilla_die_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal); }

@@ -76,5 +76,3 @@ typedef struct {
 pid_t flotilla_spawn(const flotilla_child *child);
 /// Gives up root for good: supplementary groups, group, user; then makes sure that it cannot come back.
 int flotilla_drop_rights(const char *user_name, uid_t user, gid_t group);
-/// Asks for a signal when the parent dies (see prctl(2), PR_SET_PDEATHSIG).
-int flotilla_die_with_parent(int signal);

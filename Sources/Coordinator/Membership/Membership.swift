@@ -119,10 +119,10 @@ package struct Membership: Sendable, Equatable {
         return self.viewAskedAt.map { now.since($0) >= self.times.viewRefresh } ?? true
     }
 
-    private var hasVote: Duration { self.times.slowWindow }
+    private var chainForVote: Duration { self.times.slowWindow }
 
     private mutating func accusations(at now: ClusterInstant) -> [Accusation] {
-        guard now.since(self.chainSince) >= self.hasVote else { return [] }
+        guard now.since(self.chainSince) >= self.chainForVote else { return [] }
         var accusations: [Accusation] = []
         for (incarnation, watch) in self.watches.sorted(by: { $0.key < $1.key }) {
             let watched = now.since(watch.since)
@@ -138,7 +138,7 @@ package struct Membership: Sendable, Equatable {
 
     /// The next moment at which a member will have stood still for a window, if nothing is heard of it.
     private func nextDue(after now: ClusterInstant) -> ClusterInstant? {
-        let voteAt = self.chainSince.advanced(by: self.hasVote)
+        let voteAt = self.chainSince.advanced(by: self.chainForVote)
         let due = self.watches.values.flatMap { watch in
             [self.times.fastWindow, self.times.slowWindow].map { max(watch.since.advanced(by: $0), voteAt) }
         }

@@ -213,9 +213,8 @@ let package = Package(
         .testTarget(
             name: "AdminHTTPTests",
             dependencies: [
-                "AdminHTTP", "HTTPDoor", "DoorTestKit", "ClusterTestKit", "FileService", "ClusterPorts",
-                "ClusterModel",
-                httpTypes, nioCore,
+                "AdminHTTP", "HTTPDoor", "DoorTestKit", "ClusterTestKit", "FileService", "PostgresStore",
+                "PostgresDriver", "ClusterPorts", "ClusterModel", httpTypes, nioCore,
             ],
             swiftSettings: ours),
         .testTarget(

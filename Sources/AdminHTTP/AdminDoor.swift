@@ -11,6 +11,8 @@ package enum AdminDoor {
         package var gatekeeper: Gatekeeper
         package var desk: AccountDesk
         package var transfers: any TransferStore
+        package var members: any MemberControl
+        package var feed: any FeedStore
         package var standing: any NodeStanding
         /// Nil where the cluster has none.
         package var cache: (any ViewCache)?
@@ -18,12 +20,14 @@ package enum AdminDoor {
 
         package init(
             gatekeeper: Gatekeeper, desk: AccountDesk, transfers: any TransferStore,
-            standing: any NodeStanding,
+            members: any MemberControl, feed: any FeedStore, standing: any NodeStanding,
             cache: (any ViewCache)?, gauge: RequestGauge
         ) {
             self.gatekeeper = gatekeeper
             self.desk = desk
             self.transfers = transfers
+            self.members = members
+            self.feed = feed
             self.standing = standing
             self.cache = cache
             self.gauge = gauge
@@ -39,8 +43,8 @@ package enum AdminDoor {
     ) -> any Service {
         let responder = AdminResponder(
             gatekeeper: needs.gatekeeper, desk: needs.desk, transfers: needs.transfers,
-            standing: needs.standing,
-            cache: needs.cache)
+            members: needs.members, feed: needs.feed, watchers: WatcherGauge(limit: 64),
+            standing: needs.standing, cache: needs.cache)
         return DoorServer(
             responder: Door(responder, standing: needs.standing, gauge: needs.gauge), address: address,
             limits: limits,

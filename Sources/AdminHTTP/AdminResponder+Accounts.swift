@@ -41,7 +41,9 @@ extension AdminResponder {
             guard let id = UUID(uuidString: text) else { throw AdminProblems.unknown("key", text) }
             try await self.desk.revokeKey(account: account, id: id)
             return Response(status: .noContent)
-        case .document, .cluster, .nodes, .node, .transfers, .transfer, .accounts, .cache:
+        case .document, .cluster, .nodes, .node, .drain, .resume, .evict, .changeNode, .views, .watch,
+            .transfers,
+            .transfer, .accounts, .cache:
             preconditionFailure("\(route) does not concern one account")
         }
     }
@@ -62,28 +64,5 @@ extension AdminResponder {
         let more = found.count > filters.limit || found.count == AccountFilters.longest
         let next = more ? page.last.map { filters.next(after: $0.name) } : nil
         return JSONText.response(.ok, PageAnswer(page.map(AccountAnswer.init), next: next))
-    }
-
-    private func body(of request: Request, _ channel: any Channel) async throws -> [UInt8] {
-        if let type = request.headers[.contentType] {
-            let essence = type.lowercased().prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }
-            guard essence == "application/json" else {
-                throw Problem(
-                    .unsupportedMediaType, .unsupportedMediaType,
-                    "the body is “\(type)”; it must be application/json")
-            }
-        }
-        if request.headers[.expect]?.lowercased() == "100-continue" {
-            try await BodyInvitation.send(on: channel)
-        }
-        var bytes: [UInt8] = []
-        for try await piece in request.body {
-            guard bytes.count + piece.readableBytes <= Self.longestBody else {
-                throw Problem(
-                    .contentTooLarge, .tooLarge, "the body may have \(Self.longestBody) bytes at most")
-            }
-            bytes.append(contentsOf: piece.readableBytesView)
-        }
-        return bytes
     }
 }

@@ -31,15 +31,4 @@ extension AdminResponder {
         guard let found else { throw AdminProblems.unknown("transfer", text) }
         return JSONText.response(.ok, TransferAnswer(found))
     }
-
-    private func onStore<Value>(_ call: () async throws(StoreError) -> Value) async throws(Problem) -> Value {
-        do {
-            return try await call()
-        } catch {
-            switch error {
-            case .notRun, .mayHaveRun: throw AdminProblems.notServing(error.description)
-            case .refused, .corrupt: throw Problem(.internalServerError, .failed, error.description)
-            }
-        }
-    }
 }

@@ -12,6 +12,9 @@ struct AdminResponder: DoorService {
     let gatekeeper: Gatekeeper
     let desk: AccountDesk
     let transfers: any TransferStore
+    let members: any MemberControl
+    let feed: any FeedStore
+    let watchers: WatcherGauge
     let standing: any NodeStanding
     let cache: (any ViewCache)?
 
@@ -22,13 +25,19 @@ struct AdminResponder: DoorService {
         _ request: Request, to target: RequestTarget, context: DoorContext
     ) async throws -> Response {
         let route = try AdminRoute(method: request.method, target: target)
-        if let least = route.role { try await self.checkToken(request.headers, least) }
+        let token = try await self.token(request.headers, route.role)
         switch route {
         case .document:
             return try self.plain(target) { Self.document }
         case .cluster: return try self.plain(target) { try self.showCluster() }
         case .nodes: return try self.listNodes(target.query)
         case .node(let name): return try self.plain(target) { try self.showNode(name) }
+        case .drain, .resume, .evict, .changeNode:
+            try QueryReader(target.query).finish()
+            return try await self.changeNode(
+                route, try await self.body(of: request, context.channel), by: token?.label ?? "")
+        case .views: return try await self.listViews(target.query)
+        case .watch: return try await self.watch(request, target.query)
         case .cache:
             return try self.plain(target) { JSONText.response(.ok, CacheAnswer(self.cache?.statistics())) }
         case .transfers: return try await self.listTransfers(target.query)
@@ -54,7 +63,11 @@ struct AdminResponder: DoorService {
         return try answer()
     }
 
-    private func checkToken(_ headers: HTTPFields, _ least: OperatorToken.Role) async throws(Problem) {
+    /// Nil where no token is needed.
+    private func token(
+        _ headers: HTTPFields, _ least: OperatorToken.Role?
+    ) async throws(Problem) -> OperatorToken? {
+        guard let least else { return nil }
         let token: OperatorToken
         do throws(AccessError) {
             let words = (headers[.authorization] ?? "").split(separator: " ", maxSplits: 1)
@@ -67,12 +80,13 @@ struct AdminResponder: DoorService {
                 "the token “\(token.label)” has the role \(token.role.rawValue); this needs \(least.rawValue)"
             ).with("role", token.role.rawValue)
         }
+        return token
     }
 
     // MARK: - Cluster and nodes
 
     /// Members' load is as of the last view that was read.
-    private func view() throws(Problem) -> ClusterView {
+    func view() throws(Problem) -> ClusterView {
         guard let view = self.standing.view() else {
             throw AdminProblems.notServing("the node has not joined the cluster yet")
         }
@@ -90,9 +104,13 @@ struct AdminResponder: DoorService {
 
     /// A living node before a dead one that had the name earlier.
     private func showNode(_ name: String) throws(Problem) -> Response {
+        JSONText.response(.ok, NodeAnswer(try self.member(name)))
+    }
+
+    func member(_ name: String) throws(Problem) -> Member {
         let named = try self.view().members.filter { $0.name.description == name }
         let found = named.first { $0.status != .dead } ?? named.max { $0.incarnation < $1.incarnation }
         guard let found else { throw AdminProblems.unknown("node", name) }
-        return JSONText.response(.ok, NodeAnswer(found))
+        return found
     }
 }

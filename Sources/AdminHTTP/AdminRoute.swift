@@ -9,6 +9,12 @@ package enum AdminRoute: Sendable, Equatable {
     case cluster
     case nodes
     case node(String)
+    case drain(node: String)
+    case resume(node: String)
+    case evict(node: String)
+    case changeNode(String)
+    case views
+    case watch
     case transfers
     case transfer(String)
     case accounts
@@ -24,8 +30,11 @@ package enum AdminRoute: Sendable, Equatable {
     package var role: OperatorToken.Role? {
         switch self {
         case .document: nil
-        case .cluster, .nodes, .node, .transfers, .transfer, .accounts, .account, .keys, .cache: .auditor
-        case .createAccount, .changeAccount, .createKey, .revokeKey: .operator
+        case .cluster, .nodes, .node, .views, .watch, .transfers, .transfer, .accounts, .account, .keys,
+            .cache:
+            .auditor
+        case .drain, .resume, .evict, .changeNode, .createAccount, .changeAccount, .createKey, .revokeKey:
+            .operator
         }
     }
 }
@@ -33,7 +42,7 @@ package enum AdminRoute: Sendable, Equatable {
 extension OperatorToken.Role {
     /// Whether this role may do what the other may: auditor < operator < admin.
     ///
-    /// An auditor reads; an operator also manages accounts and keys; an admin
+    /// An auditor reads; an operator also manages nodes, accounts and keys; an admin
     /// does all.
     package func covers(_ least: OperatorToken.Role) -> Bool { self.rank >= least.rank }
 
@@ -61,7 +70,13 @@ extension AdminRoute {
         Pattern(path: "/openapi.json", methods: [("GET", { _ in .document })]),
         Pattern(path: "/cluster", methods: [("GET", { _ in .cluster })]),
         Pattern(path: "/nodes", methods: [("GET", { _ in .nodes })]),
-        Pattern(path: "/nodes/{name}", methods: [("GET", { .node($0[0]) })]),
+        Pattern(
+            path: "/nodes/{name}", methods: [("GET", { .node($0[0]) }), ("PATCH", { .changeNode($0[0]) })]),
+        Pattern(path: "/nodes/{name}/drain", methods: [("POST", { .drain(node: $0[0]) })]),
+        Pattern(path: "/nodes/{name}/resume", methods: [("POST", { .resume(node: $0[0]) })]),
+        Pattern(path: "/nodes/{name}/evict", methods: [("POST", { .evict(node: $0[0]) })]),
+        Pattern(path: "/cluster/views", methods: [("GET", { _ in .views })]),
+        Pattern(path: "/watch", methods: [("GET", { _ in .watch })]),
         Pattern(path: "/transfers", methods: [("GET", { _ in .transfers })]),
         Pattern(path: "/transfers/{id}", methods: [("GET", { .transfer($0[0]) })]),
         Pattern(

@@ -75,6 +75,15 @@ package struct NodeAnswer: Sendable, Equatable, Codable {
     package var lastHeartbeat: Date
     package var joinedAt: Date
     package var unbrokenSince: Date
+    /// Who asked for the drain that lasts, and why.
+    package var drain: Drain?
+
+    package struct Drain: Sendable, Equatable, Codable {
+        package var by: DrainOrder.Asker
+        package var reason: String
+        /// Nothing is in hand any more, as of the last view.
+        package var done: Bool
+    }
 
     package init(_ member: Member) {
         self.slot = Int(member.slot.rawValue)
@@ -94,6 +103,28 @@ package struct NodeAnswer: Sendable, Equatable, Codable {
         self.lastHeartbeat = member.lastHeartbeat
         self.joinedAt = member.joinedAt
         self.unbrokenSince = member.unbrokenSince
+        self.drain = member.drain.map {
+            Drain(by: $0.by, reason: $0.reason, done: member.load.inFlight == 0)
+        }
+    }
+}
+
+/// What made one view.
+package struct ViewAnswer: Sendable, Equatable, Codable {
+    package var viewVersion: Int64
+    package var at: Date
+    package var reason: String
+    package var slot: Int?
+    package var node: String?
+    package var incarnation: Int64?
+
+    package init(_ change: ViewChange) {
+        self.viewVersion = change.version
+        self.at = change.at
+        self.reason = change.reason
+        self.slot = change.slot.map { Int($0.rawValue) }
+        self.node = change.name?.description
+        self.incarnation = change.incarnation?.rawValue
     }
 }
 

@@ -58,6 +58,11 @@ package struct BodyFields {
         }
     }
 
+    /// Any JSON value; throws when the text is none.
+    package static func value(_ text: [UInt8]) throws -> JSONValue {
+        try JSONDecoder().decode(JSONValue.self, from: Data(text))
+    }
+
     package static func invalid(_ name: String, _ reason: String) -> Problem {
         Problem(.badRequest, .invalidField, "the field “\(name)”: \(reason)").with("field", name)
     }
@@ -80,6 +85,39 @@ package struct BodyFields {
         case nil: return nil
         case .flag(let flag): return flag
         case .null, .text, .number, .list, .object: throw Self.invalid(name, "it must be true or false")
+        }
+    }
+
+    /// A whole number.
+    package mutating func integer(_ name: String) throws(Problem) -> Int64? {
+        switch self.fields.removeValue(forKey: name) {
+        case nil: return nil
+        case .number(let number):
+            // Above 2^53 a JSON number is not exact.
+            guard let value = Int64(exactly: number), abs(number) <= 9_007_199_254_740_992 else {
+                throw Self.invalid(name, "it must be a whole number below 2^53")
+            }
+            return value
+        case .null, .text, .flag, .list, .object: throw Self.invalid(name, "it must be a whole number")
+        }
+    }
+
+    /// Texts by name, and nil where the value is null.
+    package mutating func texts(_ name: String) throws(Problem) -> [String: String?]? {
+        switch self.fields.removeValue(forKey: name) {
+        case nil: return nil
+        case .object(let fields):
+            var texts: [String: String?] = [:]
+            for (key, value) in fields {
+                switch value {
+                case .null: texts.updateValue(nil, forKey: key)
+                case .text(let text): texts[key] = .some(text)
+                case .flag, .number, .list, .object:
+                    throw Self.invalid("\(name).\(key)", "it must be a text, or null to remove it")
+                }
+            }
+            return texts
+        case .null, .text, .flag, .number, .list: throw Self.invalid(name, "it must be an object")
         }
     }
 

@@ -150,6 +150,7 @@ package struct LeaseRecord: Hashable, Sendable {
 /// What ids and limit keys have in common.
 enum LeaseText {
     static func isText(_ text: String) -> Bool {
-        (1...200).contains(text.utf8.count) && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
+        (1...200).contains(text.utf8.count)
+            && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
     }
 }

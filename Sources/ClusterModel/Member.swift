@@ -31,6 +31,23 @@ package enum MemberStatus: String, Sendable, Codable, CaseIterable {
     case dead
 }
 
+/// Why a member drains.
+package struct DrainOrder: Hashable, Sendable {
+    package enum Asker: String, Sendable, Codable, CaseIterable {
+        /// Only an operator ends it.
+        case `operator`
+        /// The node itself, because it is sick; it ends it when it is well, and an operator may.
+        case node
+    }
+    package var by: Asker
+    package var reason: String
+
+    package init(by asker: Asker, reason: String) {
+        self.by = asker
+        self.reason = reason
+    }
+}
+
 /// How busy a node is, as it says itself in its heartbeat.
 package struct LoadSample: Hashable, Sendable, Codable {
     /// Requests and jobs being worked on.
@@ -65,11 +82,13 @@ package struct Member: Hashable, Sendable {
     /// Requests and jobs that it takes on at a time.
     package var capacity: Int
     package var load: LoadSample
+    /// While it is draining.
+    package var drain: DrainOrder?
 
     package init(
         slot: Slot, name: NodeName, incarnation: Incarnation, status: MemberStatus, heartbeats: Int64,
         lastHeartbeat: Date, joinedAt: Date, unbrokenSince: Date, addresses: NodeAddresses, version: String,
-        attributes: [String: String], capacity: Int, load: LoadSample
+        attributes: [String: String], capacity: Int, load: LoadSample, drain: DrainOrder? = nil
     ) {
         self.slot = slot
         self.name = name
@@ -84,6 +103,7 @@ package struct Member: Hashable, Sendable {
         self.attributes = attributes
         self.capacity = capacity
         self.load = load
+        self.drain = drain
     }
 }
 

@@ -13,6 +13,8 @@ struct Doors {
     let gatekeeper: Gatekeeper
     let desk: AccountDesk
     let transfers: any TransferStore
+    let members: any MemberControl
+    let feed: any FeedStore
     let standing: any NodeStanding
     let cache: (any ViewCache)?
     let gauge: RequestGauge
@@ -30,7 +32,7 @@ struct Doors {
         let admin = AdminDoor.server(
             AdminDoor.Dependencies(
                 gatekeeper: self.gatekeeper, desk: self.desk, transfers: self.transfers,
-                standing: self.standing,
+                members: self.members, feed: self.feed, standing: self.standing,
                 cache: self.cache, gauge: self.gauge),
             address: DoorAddress(host: self.settings.bind, port: self.settings.adminPort),
             limits: ConnectionLimits(),

@@ -46,7 +46,8 @@ struct NodeService: Service {
         )
         let doors = Doors(
             settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
-            standing: board, cache: cache?.view, gauge: gauge, logger: self.logger)
+            members: store, feed: store, standing: board, cache: cache?.view, gauge: gauge,
+            logger: self.logger)
         let runtime = ClusterRuntime(
             store: store, lines: PostgresHeartbeatLines(server: self.heartbeats), mount: vault, meter: gauge,
             profile: self.profile, board: board, logger: self.logger)

@@ -33,6 +33,11 @@ enum Fragments {
             insert into flotilla.view_history (view_version, reason, slot, name, incarnation)
             select b.view_version, s.reason, s.slot, s.name, s.incarnation
             from bumped b, \(unescaped: source) s limit 1
+        ), fed as (
+            insert into flotilla.feed (topic, change, subject, detail)
+            select 'membership', s.reason, s.name, jsonb_build_object(
+                'view_version', b.view_version, 'slot', s.slot, 'incarnation', s.incarnation)
+            from bumped b, \(unescaped: source) s
         ), forgotten as (
             delete from flotilla.view_history h using bumped b where h.view_version <= b.view_version - 10000
         )

@@ -8,7 +8,8 @@ enum MemberRow {
     /// For a table called `m`.
     static let columns: PostgresStatement = """
         m.slot, m.name, m.incarnation, m.status, m.hb_seq, m.hb_at, m.joined_at, m.up_since, m.host, m.files_port,
-        m.admin_port, m.version, m.attributes, m.capacity, m.inflight, m.load
+        m.admin_port, m.version, m.attributes || m.set_attributes, m.capacity, m.inflight, m.load,
+        case when m.status = 'draining' then m.drain_by end, m.drain_reason
         """
 
     static func member(_ row: PostgresRow, from start: Int) throws(StoreError) -> Member {
@@ -27,7 +28,10 @@ enum MemberRow {
             version: try column(11, String.self),
             attributes: try Self.attributes(column(12, PostgresJSON.self)),
             capacity: try column(13, Int.self),
-            load: LoadSample(inFlight: try column(14, Int.self), load: try column(15, Float.self)))
+            load: LoadSample(inFlight: try column(14, Int.self), load: try column(15, Float.self)),
+            drain: try column(16, String?.self).map { (by) throws(StoreError) in
+                DrainOrder(by: try DrainOrder.Asker(stored: by), reason: try column(17, String?.self) ?? "")
+            })
     }
 
     static func json(_ attributes: [String: String]) throws(StoreError) -> PostgresJSON {

@@ -2,7 +2,7 @@ package import ClusterModel
 package import ClusterPorts
 import PostgresDriver
 
-/// Deaths: by accusation, and by leaving. Both lock the dying row `for update` before anything is changed, so
+/// Deaths: by accusation, by leaving, by an operator's order. All lock the dying row `for update` before anything is changed, so
 /// no commit of the dying one is in flight when it dies (rule R3).
 extension PostgresStore {
     package func accuse(_ accusation: Accusation) async throws(StoreError) -> Bool {
@@ -96,16 +96,24 @@ extension PostgresStore {
     }
 
     package func leave(slot: Slot, incarnation: Incarnation) async throws(StoreError) -> Bool {
+        try await self.end(incarnation, reason: "left")
+    }
+
+    package func evict(_ target: Incarnation, reason: String) async throws(StoreError) -> Bool {
+        try await self.end(target, reason: "evicted: \(reason)")
+    }
+
+    private func end(_ target: Incarnation, reason: String) async throws(StoreError) -> Bool {
         let row = try await self.one(
             """
             with target as materialized (
                 select slot from flotilla.member
-                where slot = \(slot.rawValue) and incarnation = \(incarnation.rawValue) and status <> 'dead'
+                where incarnation = \(target.rawValue) and status <> 'dead'
                 for update
             ), killed as (
                 update flotilla.member m set status = 'dead', died_at = clock_timestamp()
                 from target t where m.slot = t.slot
-                returning m.slot, m.name, m.incarnation, 'left' as reason
+                returning m.slot, m.name, m.incarnation, \(reason) as reason
             ), \(Self.departure(from: "killed")), \(Fragments.nextView(from: "killed"))
             select exists (select from killed)
             """)

@@ -92,6 +92,9 @@ extension PostgresStore {
                 returning m.slot, m.name, m.incarnation, 'pruned' as reason
             ), closed as (
                 delete from flotilla.departed where incarnation in (select incarnation from cleared)
+            ), read as (
+                delete from flotilla.feed
+                where number <= (select max(number) from flotilla.feed) - 10000
             ), counted as materialized (
                 select count(*) as members from gone
             ), \(Fragments.nextView(from: "gone"))

@@ -22,7 +22,15 @@ package struct Migration: Sendable {
         Migration(
             version: 1, name: "initial",
             script: String(decoding: PackageResources.V0001_initial_sql, as: UTF8.self),
-            minReaderVersion: 1)
+            minReaderVersion: 1),
+        Migration(
+            version: 2, name: "leasing",
+            script: String(decoding: PackageResources.V0002_leasing_sql, as: UTF8.self),
+            minReaderVersion: 1),
+        Migration(
+            version: 3, name: "operating",
+            script: String(decoding: PackageResources.V0003_operating_sql, as: UTF8.self),
+            minReaderVersion: 1),
     ]
 
     /// The newest schema that this program knows.

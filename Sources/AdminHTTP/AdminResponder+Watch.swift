@@ -1,0 +1,86 @@
+import ClusterPorts
+import HTTPDoor
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import NIOCore
+import ServiceLifecycle
+
+/// The stream of what happens, as server-sent events.
+///
+/// The feed is read twice a second for each open stream, and no more often however much happens; a client that takes
+/// nothing is cut by the door. When the database is away the stream says nothing new until it is back.
+extension AdminResponder {
+    /// Between two looks at the feed.
+    private static let period = Duration.milliseconds(500)
+    /// Looks without anything new between two signs of life.
+    private static let quietLooks = 20
+    private static let batch = 500
+
+    func watch(_ request: Request, _ items: [RequestTarget.QueryItem]) async throws(Problem) -> Response {
+        let asked = try WatchRequest(request.headers, items)
+        let ends = try await self.onStore { () async throws(StoreError) in try await self.feed.feedEnds() }
+        guard !self.watchers.isFull else {
+            throw Problem(
+                .serviceUnavailable, .tooBusy, "\(self.watchers.limit) streams are open on this node already"
+            ).retrying(after: 5)
+        }
+        let place = WatchPlace(asked, ends: ends)
+        return Response(
+            status: .ok,
+            headers: [.contentType: "text/event-stream; charset=utf-8", .cacheControl: "no-store"],
+            body: ResponseBody { writer in
+                // Here and not above: a body that nobody takes (HEAD, a client that is gone) never begins.
+                if self.watchers.enter() {
+                    defer { self.watchers.leave() }
+                    try await self.write(place, topics: asked.topics, to: &writer)
+                }
+                try await writer.finish(nil)
+            })
+    }
+
+    @concurrent private func write(
+        _ start: WatchPlace, topics: Set<FeedEntry.Topic>, to writer: inout any ResponseBodyWriter
+    ) async throws {
+        var place = start.place
+        try await writer.write(ByteBuffer(string: start.greeting))
+        var quiet = 0
+        while !Task.isCancelled, !Task.isShuttingDownGracefully {
+            let entries = (try? await self.feed.feed(after: place, topics: topics, limit: Self.batch)) ?? []
+            if let last = entries.last {
+                place = last.place
+                quiet = 0
+                try await writer.write(ByteBuffer(string: entries.map(WatchMessage.text).joined()))
+                if entries.count == Self.batch { continue }
+            } else {
+                quiet += 1
+                if quiet % Self.quietLooks == 0 {
+                    try await writer.write(ByteBuffer(string: WatchMessage.still))
+                }
+            }
+            do { try await Task.sleep(for: Self.period) } catch { return }
+        }
+    }
+}
+
+/// Where a stream begins, and what it says first.
+struct WatchPlace: Sendable, Equatable {
+    var place: FeedPlace
+    var greeting: String
+
+    init(_ asked: WatchRequest, ends: (oldest: FeedPlace, newest: FeedPlace)) {
+        guard let after = asked.after else {
+            self.place = ends.newest
+            self.greeting = WatchMessage.begin(ends.newest)
+            return
+        }
+        // Numbers are given one by one; all up to the oldest place's are gone.
+        if after.number < ends.oldest.number {
+            self.place = ends.oldest
+            self.greeting = WatchMessage.missed(ends.oldest)
+        } else {
+            self.place = after
+            self.greeting = WatchMessage.begin(after)
+        }
+    }
+}

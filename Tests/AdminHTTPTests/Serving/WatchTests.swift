@@ -1,0 +1,94 @@
+import ClusterModel
+import ClusterPorts
+import ClusterTestKit
+import DoorTestKit
+import Foundation
+import HTTPDoor
+import PostgresDriver
+import PostgresStore
+import Testing
+
+@Suite struct WatchTests {
+    @Test func `what happens is told as it happens, and again to whoever comes back`() async throws {
+        try await DoorNode.with { node in
+            let text = try await self.watch(node, "/api/v1/watch", until: "event: membership") {
+                _ = try await node.store.drain(node.right.incarnation, by: .operator, reason: "test")
+            }
+            #expect(text.contains("text/event-stream") && text.contains("event: begin"))
+            let ids = Self.ids(text)
+            #expect(ids.count == 2)
+            _ = try await node.store.resume(node.right.incarnation, by: .operator)
+            // From the first event on: the drain comes again, and then what happened meanwhile.
+            let again = try await self.watch(
+                node, "/api/v1/watch?topics=membership", last: ids[0], until: "resumed"
+            ) {}
+            #expect(again.contains("drained: test") && Self.ids(again).first == ids[0])
+            let rest = try await self.watch(node, "/api/v1/watch?after=\(ids[1])", until: "resumed") {}
+            #expect(!rest.contains("drained"))
+        }
+    }
+
+    @Test func `who was away for too long is told that something is missing`() async throws {
+        try await DoorNode.with { node in
+            for number in 0..<3 {
+                _ = try await node.store.setAttributes(["n": "\(number)"], of: node.right.incarnation)
+            }
+            _ = try await node.store.pool.query("delete from flotilla.feed where number <= 2")
+            let text = try await self.watch(node, "/api/v1/watch?after=1-1", until: "attributes") {}
+            #expect(text.contains("event: missed") && !text.contains("event: begin"))
+            // The last one that is gone was seen: nothing is missing.
+            let entries = try await node.store.feed(
+                after: FeedPlace(transaction: 0, number: 0), topics: [.membership], limit: 10)
+            let first = try #require(entries.first)
+            #expect(entries.count == 2 && first.place.number == 3)
+            let seen = FeedPlace(transaction: first.place.transaction - 1, number: 2)
+            let whole = try await self.watch(node, "/api/v1/watch?after=\(seen)", until: "attributes") {}
+            #expect(whole.contains("event: begin") && !whole.contains("missed"))
+        }
+    }
+
+    @Test func `wrong questions are named`() async throws {
+        try await DoorNode.with { node in
+            for (query, problem) in [
+                ("topics=jobs", "invalid-parameter"), ("topics=", "invalid-parameter"),
+                ("after=1", "invalid-parameter"), ("after=01-2", "invalid-parameter"),
+                ("since=1-1", "unknown-parameter"),
+            ] {
+                let refused = try await node.admin("GET", "/api/v1/watch?\(query)")
+                #expect(refused.status == 400 && refused.problem == problem, "\(query)")
+            }
+            let header = try await node.admin("GET", "/api/v1/watch", ["last-event-id": "x"])
+            #expect(header.status == 400 && header.problem == "invalid-header")
+            #expect(try await node.admin("HEAD", "/api/v1/watch").status == 200)
+        }
+    }
+
+    private static func ids(_ text: String) -> [String] {
+        text.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("id: ") }.map {
+            String($0.dropFirst(4))
+        }
+    }
+
+    /// Reads the stream until it has the text; what is to happen begins once the stream has begun.
+    private func watch(
+        _ node: DoorNode, _ target: String, last: String? = nil, until text: String,
+        _ happening: @Sendable () async throws -> Void
+    ) async throws -> String {
+        let header = last.map { "Last-Event-ID: \($0)\r\n" } ?? ""
+        let request =
+            "GET \(target) HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(node.adminToken)\r\n\(header)\r\n"
+        let connection = try await RawConnection.open(port: node.adminPort)
+        return try await withThrowingTaskGroup(of: String?.self) { group in
+            let (begun, source) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+            group.addTask {
+                try await connection.exchange([request]) { received in
+                    if received.contains("data: {}") { source.yield() }
+                    return received.contains(text)
+                }
+            }
+            for await _ in begun { break }
+            try await happening()
+            return try await group.next().flatMap { $0 } ?? ""
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import ClusterModel
+import ClusterPorts
+import ClusterTestKit
+import PostgresDriver
+import PostgresStore
+import Testing
+
+@Suite struct FeedTests {
+    @Test func `an open transaction hides what is younger, so nothing appears behind the reader`()
+        async throws
+    {
+        try await withTestDatabase { database in
+            let node = try await JoinedNode.join(database)
+            let topics = Set(FeedEntry.Topic.allCases)
+            let start = try await database.store.feedEnds().newest
+            let late = try await database.session()
+            _ = try await late.query("begin")
+            _ = try await late.query(
+                "insert into flotilla.feed (topic, change, subject) values ('lease', 'late', 'x')")
+            _ = try await database.store.setAttributes(["n": "1"], of: node.right.incarnation)
+            #expect(try await database.store.feed(after: start, topics: topics, limit: 9).isEmpty)
+            #expect(try await database.store.feedEnds().newest == start)
+            _ = try await late.query("commit")
+            let entries = try await database.store.feed(after: start, topics: topics, limit: 9)
+            #expect(entries.map(\.change) == ["late", "attributes set"])
+            #expect(try await database.store.feed(after: start, topics: [.lease], limit: 9).count == 1)
+            #expect(try await database.store.feed(after: start, topics: topics, limit: 1).count == 1)
+            await late.close()
+            try await node.dropLines()
+        }
+    }
+
+    @Test func `attributes that an operator set come back with the name`() async throws {
+        try await withTestDatabase { database in
+            let node = try await JoinedNode.join(database)
+            _ = try await database.store.setAttributes(["rack": "7"], of: node.right.incarnation)
+            _ = try await database.store.drain(node.right.incarnation, by: .operator, reason: "x")
+            #expect(try await database.store.evict(node.right.incarnation, reason: "test"))
+            #expect(try await !database.store.evict(node.right.incarnation, reason: "test"))
+            #expect(try await database.store.drain(node.right.incarnation, by: .operator, reason: "x") == nil)
+            #expect(try await database.store.setAttributes(["a": "b"], of: node.right.incarnation) == nil)
+            try await node.dropLines()
+            let back = try await JoinedNode.join(database)
+            let member = try #require(try await database.store.view().member(named: back.right.name))
+            #expect(member.attributes["rack"] == "7" && member.status == .active && member.drain == nil)
+            try await back.dropLines()
+        }
+    }
+}

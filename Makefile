@@ -1,10 +1,11 @@
 # Short names for the scripts in deploy/scripts; each script says at its head what it does. `make help` lists them.
 
 WORKERS ?= 5
+MINUTES ?= 5
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cluster e2e compose-test lint format build clean install-deps
+.PHONY: help run test cluster e2e chaos compose-test lint format build clean install-deps
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -20,6 +21,9 @@ cluster: ## Start a whole cluster on loopback, without containers (WORKERS=5)
 
 e2e: ## Put real files through a cluster while workers are killed and paused (E2E_TREE=subset E2E_MODEL=cluster)
 	@deploy/scripts/e2e.sh $(ARGS)
+
+chaos: ## Random faults for MINUTES=5 under clients whose history is judged afterwards (E2E_SEED)
+	@E2E_PARTS=chaos E2E_MODEL=cluster E2E_TREE=subset E2E_MINUTES="$(MINUTES)" deploy/scripts/e2e.sh $(ARGS)
 
 compose-test: ## Bring docker-compose.yml up for real, scale it, put files through it, take it down
 	@deploy/scripts/compose-test.sh $(ARGS)

@@ -1,5 +1,6 @@
 """Clients: curl for files, exactly as a partner would call it, and plain JSON over HTTP for the admin port."""
 
+import base64
 import json
 import os
 import subprocess
@@ -46,6 +47,10 @@ class Files:
         self.account = account
         self.password = password
         self.scratch = scratch
+
+    @property
+    def authorization(self):
+        return "Basic " + base64.b64encode(f"{self.account}:{self.password}".encode()).decode()
 
     def at(self, url):
         return Files(url, self.account, self.password, self.scratch)

@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 
+import chaos_part
 import faults_part
 import folders_part
 import kills_part
@@ -40,7 +41,7 @@ def make_account(admin, report):
 def parts():
     """The parts of the cluster's run, in their order."""
     wished = setting("PARTS", "usual")
-    known = ["tree", "kills", *faults_part.FAULTS, "race", "folders", "takeover", "mount", "limit"]
+    known = ["tree", "kills", *faults_part.FAULTS, "race", "folders", "takeover", "chaos", "mount", "limit"]
     chosen = USUAL if wished == "usual" else known if wished == "all" else wished.split(",")
     unknown = [part for part in chosen if part not in known]
     if unknown:
@@ -77,7 +78,7 @@ def run_part(part, world, program, folder):
     elif part in faults_part.FAULTS:
         faults_part.run(world, part)
     else:
-        {"race": race_part, "folders": folders_part, "takeover": takeover_part}[part].run(world)
+        {"race": race_part, "folders": folders_part, "takeover": takeover_part, "chaos": chaos_part}[part].run(world)
 
 
 def with_standalone(program, folder, tree, report):

@@ -5,7 +5,7 @@ MINUTES ?= 5
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cluster e2e chaos compose-test lint format build clean install-deps
+.PHONY: help run test cluster e2e chaos compose-test models lint format build clean install-deps
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -28,6 +28,9 @@ chaos: ## Random faults for MINUTES=5 under clients whose history is judged afte
 compose-test: ## Bring docker-compose.yml up for real, scale it, put files through it, take it down
 	@deploy/scripts/compose-test.sh $(ARGS)
 
+models: ## Check the models of the protocol with Spin, and that each broken variant is caught (MODELS_SHORT=1 ARGS="names")
+	@deploy/scripts/models.sh $(ARGS)
+
 lint: ## Check layout and style of Swift, shell and Python
 	@deploy/scripts/lint.sh
 
@@ -38,8 +41,8 @@ build: ## Build the program (release, the only configuration)
 	@deploy/scripts/dependencies.sh build
 	@deploy/scripts/build.sh
 
-install-deps: ## Install what run, test, lint and e2e need, as far as it is missing
-	@deploy/scripts/dependencies.sh --user run test lint e2e
+install-deps: ## Install what run, test, lint, e2e and models need, as far as it is missing
+	@deploy/scripts/dependencies.sh --user run test lint e2e models
 
 clean: ## Remove what was built here (no data is touched)
 	rm -rf .build var/image

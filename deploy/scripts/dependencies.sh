@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing for the named groups, and only that, saying so.
 #
-#   dependencies.sh [--user] GROUP…      groups: build run cluster test lint e2e compose
+#   dependencies.sh [--user] GROUP…      groups: build run cluster test lint e2e compose models
 #
 # Packages come from apt, as root or through passwordless sudo. No service is started by an installation, and the services of
 # packages that this script installed are left disabled: Flotilla starts servers of its own.
@@ -19,9 +19,10 @@ group_packages() {
         cluster) echo "$(group_packages run) redis-server haproxy" ;;
         lint) echo "shellcheck python3" ;;
         test) echo "$(group_packages cluster) curl" ;;
+        models) echo "spin gcc libc6-dev python3" ;;
         e2e) echo "$(group_packages cluster) curl python3" ;;
         compose) echo "$(group_packages build) curl python3 docker.io docker-compose mmdebstrap" ;;
-        *) fail "unknown group '$1': build run cluster test lint e2e compose" ;;
+        *) fail "unknown group '$1': build run cluster test lint e2e compose models" ;;
     esac
 }
 
@@ -32,6 +33,7 @@ present() {
         libhiredis-dev) pkg-config --exists hiredis 2>/dev/null ;;
         postgresql) postgres_bin >/dev/null ;;
         docker.io) [ -n "$(PATH=$PATH:/usr/sbin command -v dockerd)" ] ;;
+        libc6-dev) [ -e /usr/include/stdio.h ] ;;
         haproxy) [ -n "$(PATH=$PATH:/usr/sbin command -v haproxy)" ] ;;
         docker-compose) command -v docker-compose >/dev/null || docker compose version >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null ;;
@@ -93,12 +95,12 @@ main() {
     local user=false group package
     local -a missing=()
     [ "${1:-}" = --user ] && { user=true; shift; }
-    [ $# -gt 0 ] || fail "name at least one group: build run cluster test lint e2e compose"
+    [ $# -gt 0 ] || fail "name at least one group: build run cluster test lint e2e compose models"
     for group in "$@"; do
         for package in $(group_packages "$group"); do
             if ! present "$package" && [[ " ${missing[*]:-} " != *" $package "* ]]; then missing+=("$package"); fi
         done
-        [ "$group" = lint ] || check_swift
+        [[ $group = lint || $group = models ]] || check_swift
     done
     if [ ${#missing[@]} -gt 0 ]; then
         install_packages "${missing[@]}"

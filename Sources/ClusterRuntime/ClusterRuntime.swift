@@ -46,9 +46,15 @@ package final class ClusterRuntime: Service {
 
     package func run() async throws {
         try await withGracefulShutdownHandler {
+            var doubts = 0
             while !self.isStopping {
                 do {
                     try await self.liveOnce()
+                } catch let doubt as JoinInDoubt where doubts < Self.mostDoubts {
+                    doubts += 1
+                    self.logger.warning(
+                        "a join's answer was lost; tries with a new incarnation",
+                        metadata: ["node.incarnation": "\(doubt.incarnation)"])
                 } catch {
                     if self.isStopping || Task.isCancelled { return }
                     // The first start ends with a clear line; later the node keeps trying, since others carry on.
@@ -64,6 +70,9 @@ package final class ClusterRuntime: Service {
             }
         }
     }
+
+    /// Joins in doubt that are followed by another at once.
+    private static let mostDoubts = 5
 
     var isStopping: Bool { self.stopping.withLock { $0.stopped } }
 

@@ -130,7 +130,8 @@ struct Joiner: Sendable {
         }
     }
 
-    /// A lost answer is looked up, not repeated: the view tells whether the incarnation has joined.
+    /// A lost answer is looked up, not repeated: the view tells whether the incarnation has joined. If it has not, it
+    /// must not try again: the first statement might land when this incarnation has lived, died and lost its row.
     private func attempt(_ request: JoinRequest) async throws -> JoinAnswer {
         do {
             return try await self.store.join(request)
@@ -140,7 +141,7 @@ struct Joiner: Sendable {
             if let member = view.members.first(where: { $0.incarnation == request.incarnation }) {
                 return .joined(slot: member.slot, name: member.name)
             }
-            return try await self.store.join(request)
+            throw JoinInDoubt(incarnation: request.incarnation)
         }
     }
 

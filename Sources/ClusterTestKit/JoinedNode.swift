@@ -9,11 +9,13 @@ package final class JoinedNode: Sendable {
     package let right: NodeRight
     private let queue: DispatchQueue
     private let lines: LineBox
+    private let source: any HeartbeatLines
 
-    private init(right: NodeRight, queue: DispatchQueue, lines: LineBox) {
+    private init(right: NodeRight, queue: DispatchQueue, lines: LineBox, source: any HeartbeatLines) {
         self.right = right
         self.queue = queue
         self.lines = lines
+        self.source = source
     }
 
     /// Takes an incarnation, its advisory lock, a slot and a name.
@@ -35,7 +37,8 @@ package final class JoinedNode: Sendable {
             JoinRequest.test(incarnation, named: name.flatMap { NodeName($0) }))
         guard case .joined(let slot, let name) = answer else { throw JoinRefused(answer: answer) }
         return JoinedNode(
-            right: NodeRight(slot: slot, incarnation: incarnation, name: name), queue: queue, lines: lines)
+            right: NodeRight(slot: slot, incarnation: incarnation, name: name), queue: queue, lines: lines,
+            source: database.lines)
     }
 
     package struct JoinRefused: Error {
@@ -50,6 +53,13 @@ package final class JoinedNode: Sendable {
         return try await self.queue.run { [lines] in
             guard let line = lines.lines.first else { throw StoreError.notRun("the node has no line") }
             return try line.beat(pulse, within: .seconds(10))
+        }
+    }
+
+    /// Opens a connection that holds the lock, as a node does whose lines were cut.
+    package func reopenLine() async throws {
+        try await self.queue.run { [lines, source, right] in
+            lines.lines.append(try source.open(for: right.incarnation, within: .seconds(10)))
         }
     }
 

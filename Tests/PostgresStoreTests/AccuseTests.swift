@@ -107,6 +107,7 @@ import Testing
         try await withTestDatabase { db in
             let one = try await JoinedNode.join(db)
             try await db.trust(one)
+            _ = try await one.beat()
             guard case .alive(let first) = try await one.beat() else {
                 throw NeverHappened(description: "dead")
             }
@@ -116,6 +117,41 @@ import Testing
                 throw NeverHappened(description: "dead")
             }
             #expect(!second.chainUnbroken)
+        }
+    }
+
+    @Test func `the first heartbeat on a new line starts a new chain, however short the gap was`() async throws {
+        try await withTestDatabase { db in
+            let one = try await JoinedNode.join(db)
+            _ = try await one.beat()
+            guard case .alive(let unbroken) = try await one.beat() else {
+                throw NeverHappened(description: "dead")
+            }
+            #expect(unbroken.chainUnbroken)
+            try await one.dropLines()
+            try await one.reopenLine()
+            guard case .alive(let broken) = try await one.beat() else {
+                throw NeverHappened(description: "dead")
+            }
+            #expect(!broken.chainUnbroken)
+        }
+    }
+
+    @Test func `who holds no lock on a session older than its heartbeat may not accuse`() async throws {
+        try await withTestDatabase { db in
+            let one = try await JoinedNode.join(db)
+            let two = try await JoinedNode.join(db, holders: 0)
+            try await db.trust(one)
+            try await db.silence(two, milliseconds: 1_000)
+            // Every connection of the accuser is cut, and one is opened again; it has not beaten on it.
+            try await one.dropLines()
+            let accusation = one.accusation(of: two, watched: .milliseconds(700))
+            #expect(try await db.store.accuse(accusation) == false)
+            try await one.reopenLine()
+            #expect(try await db.store.accuse(accusation) == false)
+            _ = try await one.beat()
+            try await db.trust(one)
+            #expect(try await db.store.accuse(accusation))
         }
     }
 

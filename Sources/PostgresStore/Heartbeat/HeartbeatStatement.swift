@@ -8,7 +8,10 @@ enum HeartbeatStatement {
     ///
     /// The clock is read once, so that the chain's length
     /// and its start never disagree; a clock that was set back breaks the chain as a gap does.
-    static func beat(_ pulse: Pulse, times: MembershipTimes) -> PostgresStatement {
+    ///
+    /// - Parameter continues: Not the first one on its line. What cut this line may have cut the others' too, and
+    ///   they may need a moment longer to come back: so a new line starts a new chain.
+    static func beat(_ pulse: Pulse, continues: Bool, times: MembershipTimes) -> PostgresStatement {
         """
         with now as materialized (
             select clock_timestamp() as time
@@ -16,8 +19,8 @@ enum HeartbeatStatement {
             update flotilla.member m
             set hb_seq = m.hb_seq + 1, hb_at = n.time, inflight = \(Int32(clamping: pulse.load.inFlight)),
                 load = \(pulse.load.load), capacity = \(Int32(clamping: pulse.capacity)),
-                up_since = case when \(Self.isUnbroken(times)) then m.up_since else n.time end,
-                chain = case when \(Self.isUnbroken(times)) then m.chain + 1 else 0 end
+                up_since = case when \(Self.isUnbroken(continues, times)) then m.up_since else n.time end,
+                chain = case when \(Self.isUnbroken(continues, times)) then m.chain + 1 else 0 end
             from now n
             where m.slot = \(pulse.slot.rawValue) and m.incarnation = \(pulse.incarnation.rawValue)
               and m.status <> 'dead'
@@ -37,8 +40,8 @@ enum HeartbeatStatement {
         """
     }
 
-    private static func isUnbroken(_ times: MembershipTimes) -> PostgresStatement {
-        "n.time - m.hb_at between interval '0' and \(Fragments.interval(times.chainGap))"
+    private static func isUnbroken(_ continues: Bool, _ times: MembershipTimes) -> PostgresStatement {
+        "\(continues) and n.time - m.hb_at between interval '0' and \(Fragments.interval(times.chainGap))"
     }
 
     static func answer(_ rows: PostgresRows) throws(StoreError) -> HeartbeatAnswer {

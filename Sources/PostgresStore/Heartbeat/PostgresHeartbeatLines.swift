@@ -42,6 +42,7 @@ package struct PostgresHeartbeatLines: HeartbeatLines {
 final class PostgresHeartbeatLine: HeartbeatLine {
     private let connection: BlockingPostgresConnection
     private let times: MembershipTimes
+    private var hasBeaten = false
 
     init(connection: BlockingPostgresConnection, times: MembershipTimes) {
         self.connection = connection
@@ -49,8 +50,10 @@ final class PostgresHeartbeatLine: HeartbeatLine {
     }
 
     func beat(_ pulse: Pulse, within limit: Duration) throws(StoreError) -> HeartbeatAnswer {
-        try HeartbeatStatement.answer(
-            self.run(HeartbeatStatement.beat(pulse, times: self.times), within: limit))
+        let statement = HeartbeatStatement.beat(pulse, continues: self.hasBeaten, times: self.times)
+        let answer = try HeartbeatStatement.answer(self.run(statement, within: limit))
+        self.hasBeaten = true
+        return answer
     }
 
     func check(within limit: Duration) throws(StoreError) {

@@ -7,16 +7,22 @@ import PostgresDriver
 extension PostgresStore {
     package func accuse(_ accusation: Accusation) async throws(StoreError) -> Bool {
         guard accusation.watched >= self.times.fastWindow else { return false }
-        // The accuser's own health: alive, heard of just now, and without a gap for the slow window. A
-        // heartbeat that lies in the future (the database's clock was set back) counts as none.
+        // The accuser's own health: alive, its chain not broken by now, and long enough. A heartbeat that lies in the
+        // future (the database's clock was set back) counts as none. And one of the sessions that hold its lock is
+        // older than that heartbeat: when every connection was cut, the accuser's was too, and the target needs as
+        // much time to come back (docs/models.md, ACCUSE_BY_ANOTHER_CONNECTION).
         let accuser: PostgresStatement = """
             accuser as materialized (
-                select from flotilla.member
-                where slot = \(accusation.accuserSlot.rawValue) and incarnation = \(accusation.accuser.rawValue)
-                  and status in ('active', 'draining')
-                  and hb_at between clock_timestamp() - \(Fragments.interval(self.times.fastWindow))
-                                and clock_timestamp()
-                  and up_since <= clock_timestamp() - \(Fragments.interval(self.times.slowWindow))
+                select from flotilla.member m
+                where m.slot = \(accusation.accuserSlot.rawValue) and m.incarnation = \(accusation.accuser.rawValue)
+                  and m.status in ('active', 'draining')
+                  and m.hb_at between clock_timestamp() - \(Fragments.interval(self.times.chainGap))
+                                  and clock_timestamp()
+                  and m.up_since <= clock_timestamp() - \(Fragments.interval(self.times.slowWindow))
+                  and exists (
+                      \(Self.holders(of: "\(accusation.accuser.rawValue)")) and exists (
+                          select from pg_stat_activity a
+                          where a.pid = l.pid and a.backend_start <= m.hb_at))
                 for key share
             )
             """

@@ -70,6 +70,10 @@ extension ReadinessLoop {
             case .work(let work): work()
             }
         }
+        guard confined.next == confined.batch.count else { return }
+        // What has run may hold descriptors, and the next turn may be far away.
+        confined.batch.removeAll(keepingCapacity: confined.batch.count <= Limits.itemsPerTurn)
+        confined.next = 0
     }
 
     /// What these add for the end of the turn runs in it too: the list is walked by index.

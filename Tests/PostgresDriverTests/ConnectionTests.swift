@@ -70,7 +70,7 @@ struct ConnectionTests {
     @Test func `a transaction whose deadline passes commits nothing`() async throws {
         let lock = try HeldLock()
         try await self.withTable { pool, table in
-            await #expect(throws: PostgresError.mayHaveRun(.deadline)) {
+            await #expect(throws: PostgresError.didNotRun(.deadline(nil))) {
                 try await pool.withExclusiveConnection { connection in
                     try await connection.transaction(deadline: .milliseconds(300)) { transaction in
                         _ = try await transaction.query("insert into \(unescaped: table) values (\(1))")

@@ -7,9 +7,11 @@ import Glibc
 /// or by the blocking connection that it belongs to.
 @safe
 final class ConnectionHandle: @unchecked Sendable {
-    private let connection: OpaquePointer
+    let connection: OpaquePointer
     /// Called with each notice of the server, on the thread that reads.
     var onNotice: ((String) -> Void)?
+    /// Called with each notification of a channel that the session listens to, on the thread that reads.
+    var onNotification: ((PostgresNotification) -> Void)?
 
     /// Begins to connect; resolves names in place, so it may block for as long as the resolver likes.
     ///
@@ -66,9 +68,14 @@ final class ConnectionHandle: @unchecked Sendable {
         return unsafe ResultHandle(result)
     }
 
-    /// Throws away what was notified to nobody; without it libpq would keep it all.
+    /// Hands over what was notified, or throws it away; without it libpq would keep it all.
     func dropNotifications() {
-        while let notification = unsafe PQnotifies(self.connection) { unsafe PQfreemem(notification) }
+        while let notification = unsafe PQnotifies(self.connection) {
+            if let onNotification = self.onNotification {
+                unsafe onNotification(PostgresNotification(notification.pointee))
+            }
+            unsafe PQfreemem(notification)
+        }
     }
 
     // MARK: Sending
@@ -100,11 +107,13 @@ final class ConnectionHandle: @unchecked Sendable {
         return unsafe parameters.withPointers { values, lengths, formats in
             if let name {
                 return unsafe PQsendQueryPrepared(
-                    self.connection, name, CInt(count), values, lengths, formats, 1) == 1
+                    self.connection, name, CInt(count), values, lengths, formats,
+                    statement.resultFormat) == 1
             }
             let types = parameters.entries.map { Oid($0.type.rawValue) }
             return unsafe PQsendQueryParams(
-                self.connection, statement.sql, CInt(count), types, values, lengths, formats, 1) == 1
+                self.connection, statement.sql, CInt(count), types, values, lengths, formats,
+                statement.resultFormat) == 1
         }
     }
 }

@@ -82,6 +82,18 @@ extension StatementTarget {
         }
         return try answer.get()
     }
+
+    /// The same for statements that must come to their end even in a cancelled task: COMMIT, ROLLBACK.
+    func runToItsEnd(
+        _ statement: PostgresStatement, deadline: Duration
+    ) async throws(PostgresError) -> PostgresRows {
+        let pending = PendingStatement(statement, due: ContinuousClock.now.advanced(by: deadline))
+        let answer = unsafe await withUnsafeContinuation { continuation in
+            unsafe pending.wait(with: continuation)
+            self.submit(pending)
+        }
+        return try answer.get()
+    }
 }
 
 extension PendingStatement {

@@ -9,6 +9,19 @@ protocol PipelineSessionOwner: AnyObject {
         _ pending: PendingStatement, with answer: PendingStatement.Answer, on session: PipelineSession)
     /// The session has ended; what was in flight has been answered, the last of it just before.
     func ended(_ session: PipelineSession, because reason: String)
+    /// The driver's own statement has left the pipeline.
+    func cleaned(_ session: PipelineSession)
+}
+
+extension PipelineSessionOwner {
+    func cleaned(_ session: PipelineSession) {}
+}
+
+/// Who has a session for itself for a while, for COPY or a stream of rows.
+protocol SessionBorrower: AnyObject {
+    func ready(_ readiness: Readiness)
+    /// The session has ended; it is nobody's any more.
+    func lost(because reason: String)
 }
 
 /// One established connection in pipeline mode, with what was sent and not answered yet; loop's thread only.
@@ -16,7 +29,7 @@ protocol PipelineSessionOwner: AnyObject {
 /// Each statement has a sync of its own, so each is a transaction of its own, and an error touches no
 /// neighbour.
 final class PipelineSession: @unchecked Sendable {
-    enum Mode { case pipeline, script, ended }
+    enum Mode { case pipeline, script, lent, ended }
 
     let loop: ReadinessLoop
     let handle: ConnectionHandle
@@ -31,6 +44,7 @@ final class PipelineSession: @unchecked Sendable {
     private(set) var lastReceived: ContinuousClock.Instant
     private var cache: StatementCache
     private var watch: Watch?
+    private var borrower: (any SessionBorrower)?
     private var isFlushDue = false
 
     init(_ handle: ConnectionHandle, loop: ReadinessLoop, cacheLimit: Int, renewsPlans: Bool) {
@@ -50,12 +64,60 @@ final class PipelineSession: @unchecked Sendable {
             throw .didNotRun(.notConnected(self.handle.errorMessage))
         }
         do throws(ReadinessLoopError) {
-            self.watch = try self.loop.watch(self.handle.socket, for: .readable) { [weak self] readiness in
-                self?.ready(readiness)
-            }
+            try self.watchSocket(for: .readable)
         } catch {
             throw .didNotRun(.notConnected(error.description))
         }
+    }
+
+    private func watchSocket(for readiness: Readiness) throws(ReadinessLoopError) {
+        self.watch = try self.loop.watch(self.handle.socket, for: readiness) { [weak self] readiness in
+            self?.ready(readiness)
+        }
+    }
+
+    // MARK: Lending
+
+    /// Hands the connection to somebody, outside of the pipeline if asked to; nothing may be in flight.
+    ///
+    /// - Returns: false when that ended the session.
+    func lend(to borrower: any SessionBorrower, inPipeline: Bool) -> Bool {
+        precondition(self.inFlight.isEmpty && self.mode == .pipeline, "the connection is in use")
+        guard inPipeline || self.handle.exitPipeline() else {
+            self.end(self.handle.errorMessage)
+            return false
+        }
+        self.mode = .lent
+        self.borrower = borrower
+        return true
+    }
+
+    /// The borrower is done, and the server ready for the next statement.
+    func giveBack() {
+        guard self.mode == .lent else { return }
+        self.borrower = nil
+        guard self.handle.enterPipeline() else { return self.end(self.handle.errorMessage) }
+        self.mode = .pipeline
+        self.lastReceived = self.loop.now
+        self.wait(for: .readable)
+    }
+
+    /// What the borrower wants to be told of; with nothing, the socket is not read.
+    func wait(for readiness: Readiness) {
+        guard self.mode != .ended else { return }
+        if let watch = self.watch { return watch.change(to: readiness) }
+        guard !readiness.isEmpty else { return }
+        do throws(ReadinessLoopError) {
+            try self.watchSocket(for: readiness)
+        } catch {
+            self.end(error.description)
+        }
+    }
+
+    /// Forgets the socket until the next `wait`: one that was hung up would wake the loop without end.
+    func leaveSocketAlone() {
+        self.watch?.cancel()
+        self.watch = nil
     }
 
     // MARK: Sending
@@ -123,7 +185,7 @@ final class PipelineSession: @unchecked Sendable {
     }
 
     private func flush() {
-        guard self.mode != .ended else { return }
+        guard self.mode == .pipeline || self.mode == .script else { return }
         switch self.handle.flush() {
         case .everything: self.watch?.change(to: .readable)
         case .partly: self.watch?.change(to: [.readable, .writable])
@@ -135,7 +197,12 @@ final class PipelineSession: @unchecked Sendable {
     // MARK: Receiving
 
     private func ready(_ readiness: Readiness) {
-        if readiness.contains(.writable) { self.flush() }
+        if let borrower = self.borrower { return borrower.ready(readiness) }
+        if readiness.contains(.writable) {
+            self.flush()
+            // Libpq may have read while it could not write, so that there is no news of it from the socket.
+            self.takeAnswers()
+        }
         if !readiness.isDisjoint(with: [.readable, .hungUp]) { self.receive() }
     }
 
@@ -188,7 +255,8 @@ final class PipelineSession: @unchecked Sendable {
     }
 
     private func finishFirst() {
-        guard let pending = self.inFlight.popFirst(), !pending.isHousekeeping else { return }
+        guard let pending = self.inFlight.popFirst() else { return }
+        if pending.isHousekeeping { return self.owner?.cleaned(self) ?? () }
         if self.isPlanVoid(pending), self.sendAgain(pending) { return }
         self.owner?.answered(pending, with: pending.outcome.whenReady(), on: self)
     }
@@ -222,6 +290,9 @@ final class PipelineSession: @unchecked Sendable {
         self.watch = nil
         let rest = self.inFlight
         self.inFlight = []
+        let borrower = self.borrower
+        self.borrower = nil
+        borrower?.lost(because: reason)
         // A server that says why it goes has not begun with what came after the statement that it says it to.
         let saidWhy = rest.first?.outcome.endsConnection ?? false
         for (index, pending) in rest.enumerated() where !pending.isHousekeeping {

@@ -15,10 +15,9 @@ extension PostgresPool {
         let due = ContinuousClock.now.advanced(by: limit)
         try await self.exclusives.enter(within: limit)
         defer { self.exclusives.leave() }
-        var server = self.configuration.server
-        server.connectDeadline = min(server.connectDeadline, ContinuousClock.now.duration(to: due))
         let connection = try await PostgresConnection.connect(
-            server, deadline: self.configuration.deadline, loop: self.loop, logger: self.logger)
+            self.configuration.server, deadline: self.configuration.deadline,
+            within: ContinuousClock.now.duration(to: due), loop: self.loop, logger: self.logger)
         do {
             let answer = try await body(connection)
             await connection.close()

@@ -7,11 +7,17 @@ import CLibPQ
 @safe
 final class ResultHandle: @unchecked Sendable {
     private let result: OpaquePointer
+    /// Whether the values are the server's binary form; else they are text, whatever the column's type.
+    private let isBinary: Bool
 
     /// Takes over the result.
     init(_ result: OpaquePointer) {
         unsafe self.result = unsafe result
+        self.isBinary = unsafe PQbinaryTuples(result) == 1
     }
+
+    /// Bytes of memory that it takes.
+    var size: Int { unsafe PQresultMemorySize(self.result) }
 
     deinit { unsafe PQclear(self.result) }
 
@@ -32,7 +38,7 @@ final class ResultHandle: @unchecked Sendable {
     /// Row and column must be inside; the cell must not outlive this object.
     func cell(row: Int, column: Int) -> PostgresCell {
         let (row, column) = (CInt(row), CInt(column))
-        let type = unsafe PostgresType(rawValue: PQftype(self.result, column))
+        let type = self.isBinary ? unsafe PostgresType(rawValue: PQftype(self.result, column)) : .text
         guard unsafe PQgetisnull(self.result, row, column) == 0,
             let start = unsafe PQgetvalue(self.result, row, column)
         else { return unsafe PostgresCell(type: type, storage: nil) }

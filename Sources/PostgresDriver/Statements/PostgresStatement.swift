@@ -9,6 +9,8 @@ package struct PostgresStatement: Sendable {
     private(set) var parameters: PostgresParameters
     /// Whether the server keeps the plan, on the connection, under this SQL; on unless said otherwise.
     package private(set) var isPrepared = true
+    /// As libpq has it: 1 asks for binary values, 0 for text.
+    private(set) var resultFormat: Int32 = 1
 
     /// SQL without parameters, taken as it is.
     package init(unescaped sql: String) {
@@ -25,6 +27,17 @@ package struct PostgresStatement: Sendable {
     package func unprepared() -> PostgresStatement {
         var copy = self
         copy.isPrepared = false
+        return copy
+    }
+
+    /// The same, answered in the server's text form: every column then reads as a `String`, and as nothing
+    /// else.
+    ///
+    /// For types that this driver does not know in binary, and for output that people read. Better where only
+    /// one column needs it: `column::text`.
+    package func withTextResults() -> PostgresStatement {
+        var copy = self
+        copy.resultFormat = 0
         return copy
     }
 
@@ -63,7 +76,19 @@ extension PostgresStatement: ExpressibleByStringInterpolation {
             self.parameters.append(value, to: &self.sql)
         }
 
+        /// A value or NULL.
+        ///
+        /// Without this overload the compiler takes an optional in a string for a mistake.
+        package mutating func appendInterpolation<Value: PostgresEncodable>(_ value: Value?) {
+            self.parameters.append(value, to: &self.sql)
+        }
+
         package mutating func appendInterpolation(unescaped text: String) { self.sql += text }
+
+        /// A name of a table, a column or a channel, quoted.
+        package mutating func appendInterpolation(_ identifier: PostgresIdentifier) {
+            self.sql += identifier.quoted
+        }
 
         package mutating func appendInterpolation(_ part: PostgresStatement) {
             self.parameters.append(part.parameters, of: part.sql, to: &self.sql)

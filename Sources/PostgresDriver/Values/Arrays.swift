@@ -60,7 +60,7 @@ extension Optional: PostgresArrayElement where Wrapped: PostgresScalar {
     package static var postgresArrayType: PostgresType { Wrapped.postgresArrayType }
 }
 
-/// Arrays of `bytea`.
-extension [UInt8]: PostgresArrayElement {
+/// Arrays of `bytea`, with or without NULLs in them.
+extension [UInt8]: PostgresArrayElement, PostgresScalar {
     package static var postgresArrayType: PostgresType { .byteaArray }
 }

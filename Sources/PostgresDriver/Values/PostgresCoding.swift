@@ -50,9 +50,9 @@ package struct PostgresWriter: Sendable {
         let start = self.bytes.count
         self.write(Int32(0))
         body(&self)
-        let length = UInt32(self.bytes.count - start - 4)
-        for index in 0..<4 {
-            self.bytes[start + index] = UInt8(truncatingIfNeeded: length >> (24 - 8 * index))
+        let length = UInt32(truncatingIfNeeded: self.bytes.count - start - 4).bigEndian
+        unsafe self.bytes.withUnsafeMutableBytes {
+            unsafe $0.storeBytes(of: length, toByteOffset: start, as: UInt32.self)
         }
     }
 }

@@ -14,6 +14,7 @@ package struct PostgresType: RawRepresentable, Sendable, Hashable {
     package static let json = PostgresType(114)
     package static let float4 = PostgresType(700)
     package static let float8 = PostgresType(701)
+    package static let date = PostgresType(1082)
     package static let timestamp = PostgresType(1114)
     package static let timestamptz = PostgresType(1184)
     package static let numeric = PostgresType(1700)
@@ -28,17 +29,20 @@ package struct PostgresType: RawRepresentable, Sendable, Hashable {
     package static let int8Array = PostgresType(1016)
     package static let float4Array = PostgresType(1021)
     package static let float8Array = PostgresType(1022)
+    package static let timestampArray = PostgresType(1115)
+    package static let dateArray = PostgresType(1182)
     package static let timestamptzArray = PostgresType(1185)
+    package static let numericArray = PostgresType(1231)
     package static let uuidArray = PostgresType(2951)
     package static let jsonbArray = PostgresType(3807)
 
-    /// Types whose binary form is not their text; everything else (text, names, enums, json) reads as a
-    /// string.
-    static let notText: Set<PostgresType> = Set(
-        [16, 17, 20, 21, 23, 26, 700, 701, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 2950]
-            .map { PostgresType($0) }
-    ).union([
-        .boolArray, .byteaArray, .int2Array, .int4Array, .textArray, .int8Array, .float4Array, .float8Array,
-        .timestamptzArray, .uuidArray, .jsonbArray,
-    ])
+    /// Whether the binary form is the text itself.
+    ///
+    /// So it is for a few types of the server's own, and for the enumerations and most others that somebody
+    /// made (their numbers begin at 16384). All else would read as nonsense.
+    var isText: Bool { self.rawValue >= 16_384 || Self.texts.contains(self) }
+
+    /// "char", name, text, json, xml, unknown, bpchar, varchar, refcursor, cstring, void.
+    private static let texts = Set(
+        [18, 19, 25, 114, 142, 705, 1042, 1043, 1790, 2275, 2278].map { PostgresType($0) })
 }

@@ -93,7 +93,7 @@ extension String: PostgresScalar {
     package func encode(into writer: inout PostgresWriter) { writer.write(self.utf8) }
     package static func decode(_ cell: PostgresCell) throws(PostgresCellFault) -> String {
         if cell.type == .jsonb { return try PostgresJSON.decode(cell).text }
-        guard !PostgresType.notText.contains(cell.type) else { throw .type(cell.type, wanted: String.self) }
+        guard cell.type.isText else { throw .type(cell.type, wanted: String.self) }
         return try cell.text()
     }
 }

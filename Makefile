@@ -5,7 +5,7 @@ MINUTES ?= 5
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cluster e2e chaos compose-test models lint format build clean install-deps
+.PHONY: help run test newer-hiredis cluster e2e chaos compose-test models lint format build clean install-deps
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -15,6 +15,9 @@ run: ## Start a standalone node on an embedded PostgreSQL; Ctrl-C stops it (ARGS
 
 test: ## Run every test against a PostgreSQL and a Redis of its own (FILTER=SharedMountTests for some)
 	@FILTER="$(FILTER)" deploy/scripts/test.sh $(ARGS)
+
+newer-hiredis: ## Run the Redis driver's tests with hiredis 1.x and TLS, from PyPI's C sources
+	@deploy/scripts/newer-hiredis.sh $(ARGS)
 
 cluster: ## Start a whole cluster on loopback, without containers (WORKERS=5)
 	@deploy/scripts/cluster.sh $(WORKERS) $(ARGS)

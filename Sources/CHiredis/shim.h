@@ -1,3 +1,3 @@
 #pragma once
 #include <hiredis/hiredis.h>
-#include <hiredis/async.h>
+#include "tls.h"

@@ -75,6 +75,10 @@ package final class ReadinessLoop: SerialExecutor, Sendable {
     }
 
     package func enqueue(_ job: consuming ExecutorJob) {
+        // The runtime holds no reference to an executor: once given, the job may run on our thread, end the
+        // last owner of this loop, and free it while this thread has not yet rung the bell.
+        let kept = unsafe Unmanaged.passRetained(self)
+        defer { unsafe kept.release() }
         let given = self.give(.job(UnownedJob(job)))
         precondition(given, "a job was given to the readiness loop \(self.label) after it had stopped")
     }

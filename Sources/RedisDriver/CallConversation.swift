@@ -2,6 +2,8 @@
 final class CallConversation: Conversation {
     private let queue: CallQueue
     private let probeBudget: Duration
+    /// A server that turns out to be a replica is left, so that the sentinels are asked again.
+    private let followsMaster: Bool
     private var pending = PendingReplies<CallQueue.Waiter>()
     private var breaker: CircuitBreaker
     /// Not yet published.
@@ -14,10 +16,15 @@ final class CallConversation: Conversation {
         var answers: [(to: CheckedContinuation<CallQueue.Answer, Never>, answer: CallQueue.Answer)] = []
     }
 
-    init(queue: CallQueue, breaker: CircuitBreaker.Settings, probeBudget: Duration) {
+    init(_ configuration: RedisConfiguration, queue: CallQueue) {
         self.queue = queue
-        self.breaker = CircuitBreaker(breaker)
-        self.probeBudget = probeBudget
+        self.breaker = CircuitBreaker(configuration.breaker)
+        self.probeBudget = configuration.connectBudget
+        if case .master = configuration.url.endpoint {
+            self.followsMaster = true
+        } else {
+            self.followsMaster = false
+        }
     }
 
     func began(at now: ContinuousClock.Instant) {
@@ -44,7 +51,12 @@ final class CallConversation: Conversation {
             self.tally.late += 1
         case .deliver(.call(let continuation, _)):
             self.breaker.answered()
-            self.tally.answers.append((continuation, Self.answer(reply)))
+            let answer = Self.answer(reply)
+            self.tally.answers.append((continuation, answer))
+            if self.followsMaster, case .failure(.rejected("READONLY", _)) = answer {
+                self.tally.settled += 1
+                throw .unavailable("the server is the master no more")
+            }
         case .deliver(.probe):
             switch self.breaker.probeAnswered() {
             case .admitCalls: self.queue.admitCalls()

@@ -6,6 +6,7 @@ import Glibc
 /// hiredis connects, buffers, writes, reads and parses here. Who waits for which reply is kept in Swift and
 /// not with hiredis' `redisAsyncContext`: that one ends the process with an assertion when the server sends a
 /// reply that nobody asked for or an odd subscription message, and a lying Redis must not end a node.
+/// Versions 0.14 and 1.x are used alike; TLS is in 1.x only, and found when the program runs.
 @safe final class HiredisContext {
     private let context: UnsafeMutablePointer<redisContext>
     /// Whether some bytes still wait for the socket to be writable.
@@ -13,6 +14,14 @@ import Glibc
     /// Bytes read since the last whole reply.
     private var unfinishedBytes = 0
     private let replyBytesMax: Int
+    /// Over TLS: what was begun, and whether the handshake may still go on.
+    private var session: Session?
+    private(set) var isShakingHands = false
+
+    @safe private struct Session {
+        let tls: TLSContext
+        let session: UnsafeMutableRawPointer
+    }
 
     static var libraryVersion: String { "\(HIREDIS_MAJOR).\(HIREDIS_MINOR).\(HIREDIS_PATCH)" }
 
@@ -21,10 +30,10 @@ import Glibc
 
     /// Starts to connect; `connectFailure` says how it went once the descriptor is writable.
     ///
-    /// - Parameter endpoint: with a numeric address, since hiredis would resolve a name in place.
-    init(connectingTo endpoint: RedisURL.Endpoint, replyBytesMax: Int) throws(RedisError) {
+    /// - Parameter address: with a numeric host, since hiredis would resolve a name in place.
+    init(connectingTo address: ServerAddress, replyBytesMax: Int) throws(RedisError) {
         let made =
-            switch endpoint {
+            switch address.place {
             case .tcp(let host, let port): unsafe redisConnectNonBlock(host, CInt(port))
             case .unix(let path): unsafe redisConnectUnixNonBlock(path)
             }
@@ -35,7 +44,7 @@ import Glibc
         unsafe context.pointee.reader.pointee.fn = ReplyFactory.bounded
         // Children of this process must not keep the connection open.
         _ = unsafe fcntl(context.pointee.fd, F_SETFD, FD_CLOEXEC)
-        if case .tcp = endpoint { unsafe redisEnableKeepAlive(context) }
+        if case .tcp = address.place { unsafe redisEnableKeepAlive(context) }
     }
 
     deinit {
@@ -50,6 +59,19 @@ import Glibc
         var size = socklen_t(MemoryLayout<CInt>.size)
         if unsafe getsockopt(self.descriptor, SOL_SOCKET, SO_ERROR, &code, &size) != 0 { code = errno }
         return code == 0 ? nil : unsafe String(cString: strerror(code))
+    }
+
+    /// Begins TLS on the connected socket; the handshake goes on with `read` and `flush`.
+    func beginTLS(_ tls: TLSContext, name: String) throws(RedisError) {
+        var functions = tls.functions
+        var session: UnsafeMutableRawPointer?
+        let code = unsafe flotilla_tls_begin(
+            &functions, tls.context, self.context, name, isNumericHost(name) ? 1 : 0, &session)
+        guard code == REDIS_OK, let session = unsafe session else {
+            throw .unavailable("TLS did not begin: \(self.failure)")
+        }
+        self.session = unsafe Session(tls: tls, session: session)
+        self.isShakingHands = true
     }
 
     /// Buffers commands in their wire form.
@@ -80,6 +102,7 @@ import Glibc
         let before = unsafe reader?.pointee.len ?? 0
         guard unsafe redisBufferRead(self.context) == REDIS_OK else { throw .connectionLost(self.failure) }
         let count = unsafe (reader?.pointee.len ?? 0) - before
+        if count > 0 { self.isShakingHands = false }
         self.unfinishedBytes += count
         guard self.unfinishedBytes <= self.replyBytesMax else {
             throw .malformed("a reply of more than \(self.replyBytesMax) bytes")
@@ -100,6 +123,18 @@ import Glibc
     }
 
     private var failure: String {
+        if let session = self.session, self.isShakingHands {
+            var functions = session.tls.functions
+            let verdict = unsafe flotilla_tls_verdict(&functions, session.session)
+            if let verdict = unsafe verdict {
+                return "its certificate was not accepted: \(unsafe String(cString: verdict))"
+            }
+            return "the TLS handshake failed: \(self.libraryFailure)"
+        }
+        return self.libraryFailure
+    }
+
+    private var libraryFailure: String {
         guard unsafe self.context.pointee.err != REDIS_ERR_OOM else { return ReplyFactory.refusal }
         return unsafe withUnsafePointer(to: &self.context.pointee.errstr) { text in
             unsafe text.withMemoryRebound(to: CChar.self, capacity: 128) { unsafe String(cString: $0) }
@@ -107,12 +142,18 @@ import Glibc
     }
 }
 
-/// hiredis' own makers of reply objects, with a bound on arrays.
+/// hiredis' own makers of reply objects, with bounds on arrays.
 ///
-/// Without it a server that announces a billion elements gets gigabytes allocated before it sends one.
+/// Without them a server that announces a billion elements gets gigabytes allocated before it sends one, and
+/// one that nests a hundred thousand arrays overflows the stack.
 private enum ReplyFactory {
     static let elementsMax = 1 << 20
-    static let refusal = "an array of more than \(elementsMax) elements, or no memory"
+    /// Copying and freeing recurse.
+    ///
+    /// hiredis 0.14 stops at 7 by itself, some of 1.x never.
+    static let depthMax = 9
+    static let refusal =
+        "an array of more than \(elementsMax) elements or \(depthMax) levels, or no memory"
 
     private static let standard: redisReplyObjectFunctions = {
         guard let reader = unsafe redisReaderCreate() else { preconditionFailure("hiredis got no memory") }
@@ -125,6 +166,13 @@ private enum ReplyFactory {
         var functions = Self.standard
         unsafe functions.createArray = { task, count in
             guard count <= ReplyFactory.elementsMax else { return nil }
+            var depth = 1
+            var parent = unsafe task?.pointee.parent
+            while let above = unsafe parent {
+                depth += 1
+                unsafe parent = above.pointee.parent
+            }
+            guard depth <= ReplyFactory.depthMax else { return nil }
             return unsafe ReplyFactory.standard.createArray(task, count)
         }
         let table = UnsafeMutablePointer<redisReplyObjectFunctions>.allocate(capacity: 1)

@@ -5,26 +5,35 @@ import Synchronization
 /// Turns a host's name into numeric addresses on a thread of its own, since the C library blocks while it
 /// asks.
 ///
-/// At most one thread at a time: while an old question is not answered, a new one is refused.
+/// At most `questionsMax` threads at a time: while so many old questions are not answered, a new one is
+/// refused.
 final class HostResolver: Sendable {
     private let loop: ReadinessLoop
-    private let isBusy = Mutex(false)
+    private let questions = Mutex(0)
+
+    /// The calls' connection and some subscriptions may ask at the same time.
+    private static let questionsMax = 8
 
     init(loop: ReadinessLoop) {
         self.loop = loop
     }
 
-    /// The endpoint as often as it has addresses, each numeric, in the order the C library prefers.
-    func endpoints(
-        of endpoint: RedisURL.Endpoint, before deadline: ContinuousClock.Instant
-    ) async throws(RedisError) -> [RedisURL.Endpoint] {
-        guard case .tcp(let host, let port) = endpoint, !isNumeric(host) else { return [endpoint] }
-        let mayStart = self.isBusy.withLock { isBusy in
-            defer { isBusy = true }
-            return !isBusy
+    /// The host as often as it has addresses, in the order the C library prefers; never none.
+    func addresses(
+        of host: String, port: Int, before deadline: ContinuousClock.Instant
+    ) async throws(RedisError) -> [ServerAddress] {
+        guard !isNumericHost(host) else {
+            return [ServerAddress(place: .tcp(host: host, port: port), name: host)]
         }
-        guard mayStart else { throw .unavailable("the name \(host) is still being resolved") }
-        let question = Question(host: host) { self.isBusy.withLock { $0 = false } }
+        let mayStart = self.questions.withLock { questions in
+            guard questions < Self.questionsMax else { return false }
+            questions += 1
+            return true
+        }
+        guard mayStart else {
+            throw .unavailable("\(Self.questionsMax) names are still being resolved, \(host) has to wait")
+        }
+        let question = Question(host: host) { self.questions.withLock { $0 -= 1 } }
         let answer = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 question.ask(continuation)
@@ -37,7 +46,9 @@ final class HostResolver: Sendable {
         } onCancel: {
             question.answer(.failure(.cancelled))
         }
-        return try answer.get().map { .tcp(host: $0, port: port) }
+        let numeric = try answer.get()
+        guard !numeric.isEmpty else { throw .unavailable("the name \(host) has no address") }
+        return numeric.map { ServerAddress(place: .tcp(host: $0, port: port), name: host) }
     }
 }
 
@@ -100,7 +111,7 @@ private final class Question: Sendable {
     }
 }
 
-private func isNumeric(_ host: String) -> Bool {
+func isNumericHost(_ host: String) -> Bool {
     var four = in_addr()
     var six = in6_addr()
     return unsafe inet_pton(AF_INET, host, &four) == 1 || inet_pton(AF_INET6, host, &six) == 1

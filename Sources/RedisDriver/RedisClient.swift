@@ -3,8 +3,8 @@ package import ReadinessLoop
 import ServiceLifecycle
 import Synchronization
 
-/// A client of one Redis server: calls from any number of tasks share one connection, subscribers have their
-/// own.
+/// A client of one Redis server, or of the master that sentinels name: calls from any number of tasks share
+/// one connection, subscribers have their own.
 ///
 /// It does nothing until `run()` runs, and comes back by itself from whatever happens to the server. A call
 /// never waits longer than its budget; while there is no Redis, calls fail at once with
@@ -35,8 +35,7 @@ package final class RedisClient: Service, Sendable {
         self.resolver = HostResolver(loop: loop)
         self.link = RedisLink(
             loop: loop, configuration: configuration,
-            conversation: CallConversation(
-                queue: queue, breaker: configuration.breaker, probeBudget: configuration.connectBudget))
+            conversation: CallConversation(configuration, queue: queue))
         // Bounded by the count of subscriptions, which is checked before one is asked for.
         let (stream, continuation) = AsyncStream.makeStream(of: Subscription.self)
         self.subscriptionRequests = stream
@@ -121,9 +120,9 @@ package final class RedisClient: Service, Sendable {
 extension RedisClient {
     /// The messages of some channels, over all reconnections, on a connection of its own.
     ///
-    /// The first event, and one after each reconnection, is `subscribed`. A slow reader loses the oldest
-    /// events; the statistics count them. The connection ends with the iteration, and the sequence with
-    /// `run()`.
+    /// The first event is `subscribed`. Nothing is lost in silence: `mayHaveMissed` comes after each
+    /// reconnection, once the channels are subscribed again, and when a slow reader lost the oldest events,
+    /// which the statistics count too. The connection ends with the iteration, and the sequence with `run()`.
     ///
     /// - Parameter channels: at least one.
     /// - Throws: `overloaded` when there are `subscriptionsMax` already, `shutDown` after `run()`.
@@ -151,12 +150,10 @@ extension RedisClient {
 
     /// Runs until the reader has gone or the task is cancelled.
     private func serve(_ subscription: Subscription) async {
+        let outbox = EventOutbox(subscription.events) { self.subscriptions.withLock { $0.dropped += 1 } }
         let conversation = SubscriptionConversation(
-            channels: subscription.channels, heartbeatInterval: self.configuration.heartbeatInterval
-        ) { event in
-            guard case .dropped = subscription.events.yield(event) else { return }
-            self.subscriptions.withLock { $0.dropped += 1 }
-        }
+            channels: subscription.channels, heartbeatInterval: self.configuration.heartbeatInterval,
+            outbox: outbox)
         let link = RedisLink(
             loop: self.link.loop, configuration: self.configuration, conversation: conversation)
         let reconnecting = self.reconnecting(link, purpose: "subscription")

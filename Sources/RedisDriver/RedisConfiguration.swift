@@ -9,6 +9,8 @@ package struct RedisConfiguration: Sendable {
     /// well.
     package var connectBudget: Duration = .seconds(1)
     package var backoff = Backoff()
+    /// For one sentinel to be connected to and to name the master, resolving included.
+    package var sentinelBudget: Duration = .milliseconds(300)
     /// Calls that were sent or wait to be sent; one more is refused.
     package var inFlightMax = 16_384
     /// One more byte and the call is refused.

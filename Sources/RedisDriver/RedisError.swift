@@ -28,9 +28,16 @@ package enum RedisError: Error, Equatable {
     package var isAbsence: Bool {
         switch self {
         case .unavailable, .overloaded, .timedOut, .connectionLost, .malformed, .shutDown: true
-        case .commandTooLong, .cancelled, .rejected, .unexpectedReply: false
+        case .rejected(let code, _): Self.codesOfAbsence.contains(code)
+        case .commandTooLong, .cancelled, .unexpectedReply: false
         }
     }
+
+    /// Refusals that say how the server is and not what is wrong with the command.
+    private static let codesOfAbsence: Set<String> = [
+        "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY",
+        "TRYAGAIN",
+    ]
 }
 
 extension RedisError: CustomStringConvertible {

@@ -1,7 +1,10 @@
 /// What a subscriber sees.
 package enum RedisEvent: Sendable, Equatable {
-    /// All channels are subscribed, for the first time or again: messages before this may have been missed.
+    /// All channels are subscribed for the first time.
     case subscribed
+    /// Messages before this may have been missed: the connection had ended and the channels are subscribed
+    /// again, or the reader was too slow for them.
+    case mayHaveMissed
     case message(channel: String, payload: [UInt8])
 }
 

@@ -12,6 +12,16 @@ actor RedisLink {
         let wasReady: Bool
     }
 
+    /// What one connection is to be.
+    struct Plan: Sendable {
+        let address: ServerAddress
+        let greeting: Greeting
+        /// Nil means that nothing is encrypted.
+        let tls: TLSContext?
+        /// By when the greeting has to be through.
+        let deadline: ContinuousClock.Instant
+    }
+
     private enum Phase {
         case idle
         case connecting
@@ -35,7 +45,8 @@ actor RedisLink {
     private var hiredis: HiredisContext?
     private var watch: Watch?
     private var alarm: LoopTimer?
-    private var greeting: Greeting
+    private var plan: Plan?
+    private var greeting: Greeting?
     private var greetingDeadline: ContinuousClock.Instant?
     private var greeted: (@Sendable () -> Void)?
     private var ending: CheckedContinuation<Ending, Never>?
@@ -44,22 +55,17 @@ actor RedisLink {
         self.loop = loop
         self.configuration = configuration
         self.conversation = conversation
-        self.greeting = Greeting(url: configuration.url, name: configuration.name)
     }
 
     /// Connects, and talks until the connection ends or the task is cancelled.
     ///
-    /// - Parameter endpoint: with a numeric address.
     /// - Parameter greeted: called on the loop once the greeting is through.
-    func serve(
-        _ endpoint: RedisURL.Endpoint, before deadline: ContinuousClock.Instant,
-        greeted: @escaping @Sendable () -> Void
-    ) async -> Ending {
+    func serve(_ plan: Plan, greeted: @escaping @Sendable () -> Void = {}) async -> Ending {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 self.ending = continuation
                 self.greeted = greeted
-                self.connect(to: endpoint, deadline: deadline)
+                self.connect(plan)
             }
         } onCancel: {
             self.loop.execute { self.assumeIsolated { $0.end(.shutDown) } }
@@ -91,15 +97,16 @@ actor RedisLink {
 
     // MARK: On the loop
 
-    private func connect(to endpoint: RedisURL.Endpoint, deadline: ContinuousClock.Instant) {
+    private func connect(_ plan: Plan) {
         self.attempt { link throws(RedisError) in
             ignoreBrokenPipes()
             let hiredis = try HiredisContext(
-                connectingTo: endpoint, replyBytesMax: link.configuration.replyBytesMax)
+                connectingTo: plan.address, replyBytesMax: link.configuration.replyBytesMax)
             link.hiredis = hiredis
             link.phase = .connecting
-            link.greeting = Greeting(url: link.configuration.url, name: link.configuration.name)
-            link.greetingDeadline = deadline
+            link.plan = plan
+            link.greeting = plan.greeting
+            link.greetingDeadline = plan.deadline
             do {
                 link.watch = try link.loop.watch(hiredis.descriptor, for: .writable) { readiness in
                     link.attempt { link throws(RedisError) in try link.ready(readiness) }
@@ -116,7 +123,8 @@ actor RedisLink {
         if self.phase == .connecting {
             if let failure = hiredis.connectFailure { throw .unavailable(failure) }
             self.phase = .greeting
-            try hiredis.append(self.greeting.bytes)
+            if let plan = self.plan, let tls = plan.tls { try hiredis.beginTLS(tls, name: plan.address.name) }
+            try hiredis.append(self.greeting?.bytes ?? [])
             return try self.flush(hiredis)
         }
         if readiness.contains(.writable) { try self.flush(hiredis) }
@@ -129,6 +137,7 @@ actor RedisLink {
             guard count == HiredisContext.readSize else { break }
             rounds += 1
         } while self.phase != .idle && rounds < Limits.readsPerTurn
+        if self.phase == .greeting { try self.flush(hiredis) }
         try self.pump()
     }
 
@@ -136,8 +145,8 @@ actor RedisLink {
         switch self.phase {
         case .talking: try self.conversation.received(reply, at: self.loop.now)
         case .greeting:
-            switch self.greeting.replied(reply) {
-            case .wait: break
+            switch self.greeting?.replied(reply) {
+            case .wait, nil: break
             case .giveUp(let why): throw why
             case .begin:
                 self.phase = .talking
@@ -158,7 +167,9 @@ actor RedisLink {
 
     private func flush(_ hiredis: HiredisContext) throws(RedisError) {
         try hiredis.flush()
-        self.watch?.change(to: hiredis.hasUnsent ? [.readable, .writable] : .readable)
+        // A handshake goes on when the server has spoken: until then a writable socket says nothing.
+        let waitsForRoom = hiredis.hasUnsent && !hiredis.isShakingHands
+        self.watch?.change(to: waitsForRoom ? [.readable, .writable] : .readable)
     }
 
     /// One alarm for whatever is due first; an earlier one than needed stays, and sets the next.
@@ -179,7 +190,7 @@ actor RedisLink {
         let now = ContinuousClock.now
         if let deadline = self.greetingDeadline {
             if deadline <= now {
-                throw .unavailable("no connection and greeting within \(self.configuration.connectBudget)")
+                throw .unavailable("no connection and greeting in time")
             }
         } else if self.phase == .talking {
             try self.conversation.woke(at: now)
@@ -207,6 +218,7 @@ actor RedisLink {
         self.alarm?.cancel()
         self.alarm = nil
         self.greetingDeadline = nil
+        self.plan = nil
         self.hiredis = nil
         self.conversation.ended(why)
         ending.resume(returning: Ending(why: why, wasReady: wasReady))

@@ -2,8 +2,9 @@
 final class SubscriptionConversation: Conversation {
     private let channels: [String]
     private let heartbeatInterval: Duration
-    private let deliver: @Sendable (RedisEvent) -> Void
+    private let outbox: EventOutbox
     private var unconfirmed: Set<String> = []
+    private var wasSubscribed = false
     private var toSend: [UInt8] = []
     private var heardAt: ContinuousClock.Instant?
     private var nextPing: ContinuousClock.Instant?
@@ -11,11 +12,11 @@ final class SubscriptionConversation: Conversation {
     /// A connection without a sign of life for so many intervals is given up.
     private static let silentIntervalsMax = 3
 
-    init(channels: [String], heartbeatInterval: Duration, deliver: @escaping @Sendable (RedisEvent) -> Void) {
+    init(channels: [String], heartbeatInterval: Duration, outbox: EventOutbox) {
         // Each name once: the server confirms a name that is given twice twice.
         self.channels = Set(channels).sorted()
         self.heartbeatInterval = heartbeatInterval
-        self.deliver = deliver
+        self.outbox = outbox
     }
 
     func began(at now: ContinuousClock.Instant) {
@@ -40,12 +41,14 @@ final class SubscriptionConversation: Conversation {
             guard self.unconfirmed.remove(channel) != nil else {
                 throw .malformed("a subscription that was not asked for")
             }
-            if self.unconfirmed.isEmpty { self.deliver(.subscribed) }
+            guard self.unconfirmed.isEmpty else { return }
+            self.outbox.deliver(self.wasSubscribed ? .mayHaveMissed : .subscribed)
+            self.wasSubscribed = true
         case .message(let channel, let payload):
             guard self.channels.contains(channel) else {
                 throw .malformed("a message of a channel not subscribed")
             }
-            self.deliver(.message(channel: channel, payload: payload))
+            self.outbox.deliver(.message(channel: channel, payload: payload))
         case .pong, .other: break
         }
     }

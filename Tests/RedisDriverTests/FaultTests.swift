@@ -149,6 +149,8 @@ import Testing
         "+one\r\n+two\r\n", "!nonsense\r\n", "*1000000000\r\n", "*2147483648\r\n", "$-7\r\n",
         "$99999999999999999999\r\n",
         ":notanumber\r\n", String(repeating: "*1\r\n", count: 20), "*-9\r\n", "\r\n", "\0\0\0\0",
+        String(repeating: "*1\r\n", count: 200_000), ">2\r\n+invalidate\r\n*0\r\n", "%1\r\n+k\r\n+v\r\n",
+        "#t\r\n",
         "-\r\n-\r\n",
     ])
     func `a lying server ends its connection and nothing else`(_ lie: String) async throws {

@@ -11,6 +11,12 @@ final class LyingServer: Sendable {
         case say(String)
         /// Closes after saying it.
         case sayAndLeave(String)
+        /// Any bytes; then it stays.
+        case sayBytes([UInt8])
+        /// Accepts and reads, and not even greets.
+        case silence
+        /// As a sentinel that watches a server on that port of the loopback.
+        case namesMaster(port: Int)
     }
 
     let port: Int
@@ -20,9 +26,13 @@ final class LyingServer: Sendable {
 
     var url: RedisURL { RedisURL(endpoint: .tcp(host: "127.0.0.1", port: self.port)) }
 
+    var address: RedisSentinels.Address { .init(host: "127.0.0.1", port: self.port) }
+
     var connections: Int { self.accepted.withLock { $0 } }
 
-    init(_ lies: Lie...) throws {
+    convenience init(_ lies: Lie...) throws { try self.init(lies) }
+
+    init(_ lies: [Lie]) throws {
         (self.listener, self.port) = try listenOnFreePort()
         self.lies = Mutex(lies)
         Thread.detachNewThread { self.acceptAll() }
@@ -44,6 +54,10 @@ final class LyingServer: Sendable {
 
     private func converse(_ descriptor: CInt, _ lie: Lie) {
         defer { close(descriptor) }
+        if case .silence = lie {
+            while self.hear(descriptor) != nil {}
+            return
+        }
         var heard = ""
         while !heard.contains("PING\r\n") {
             guard let more = self.hear(descriptor) else { return }
@@ -53,10 +67,19 @@ final class LyingServer: Sendable {
         guard self.hear(descriptor) != nil else { return }
         switch lie {
         case .sayAndLeave(let text): self.say(text, to: descriptor)
-        case .say(let text):
-            self.say(text, to: descriptor)
-            while self.hear(descriptor) != nil {}
+        case .say(let text): self.stay(descriptor, saying: Array(text.utf8))
+        case .sayBytes(let bytes): self.stay(descriptor, saying: bytes)
+        case .namesMaster(let port):
+            self.stay(
+                descriptor,
+                saying: Array("*2\r\n$9\r\n127.0.0.1\r\n$\("\(port)".utf8.count)\r\n\(port)\r\n".utf8))
+        case .silence: break
         }
+    }
+
+    private func stay(_ descriptor: CInt, saying bytes: [UInt8]) {
+        self.say(bytes, to: descriptor)
+        while self.hear(descriptor) != nil {}
     }
 
     private func hear(_ descriptor: CInt) -> String? {
@@ -66,7 +89,10 @@ final class LyingServer: Sendable {
     }
 
     private func say(_ text: String, to descriptor: CInt) {
-        let bytes = Array(text.utf8)
+        self.say(Array(text.utf8), to: descriptor)
+    }
+
+    private func say(_ bytes: [UInt8], to descriptor: CInt) {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes { rest in

@@ -45,6 +45,28 @@ import Testing
         #expect(greeting.replied(.integer(3)) == .giveUp(.malformed("an integer in answer to the greeting")))
     }
 
+    private func greeted(role: RedisValue) -> Greeting.OnReply {
+        let sentinels = RedisSentinels(addresses: [.init(host: "a")], master: "m")
+        var greeting = Greeting(url: RedisURL(endpoint: .master(of: sentinels)), name: "n")
+        return greeting.replied(role)
+    }
+
+    @Test func `whom the sentinels named has to be a master`() {
+        #expect(self.greeted(role: .array([.bulk(Array("master".utf8)), .integer(0), .array([])])) == .wait)
+        #expect(
+            self.greeted(role: .array([.bulk(Array("slave".utf8))]))
+                == .giveUp(.unavailable("the server is a slave, not the master")))
+        #expect(
+            self.greeted(role: .error("NOPERM no right to 'role'"))
+                == .giveUp(.rejected(code: "NOPERM", message: "no right to 'role'")))
+        for lie in [RedisValue.array([]), .array([.integer(1)]), .null, .status("OK")] {
+            guard case .giveUp(.malformed) = self.greeted(role: lie) else {
+                Issue.record("\(lie) was taken for a role")
+                return
+            }
+        }
+    }
+
     @Test func `pushed replies are told apart`() throws {
         let name = RedisValue.bulk(Array("c".utf8))
         #expect(

@@ -19,12 +19,12 @@ final class RedisProcess {
 
     deinit { self.kill() }
 
-    func start() throws {
+    func start(with more: String...) throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/redis-server")
         process.arguments =
             ["--port", "\(self.port)", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-            + self.arguments
+            + self.arguments + more
         process.currentDirectoryURL = FileManager.default.temporaryDirectory
         process.standardOutput = FileHandle.nullDevice
         try process.run()

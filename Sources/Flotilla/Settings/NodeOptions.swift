@@ -13,7 +13,9 @@ struct NodeOptions: ParsableArguments {
     var databaseURL: String?
     @Option(help: "Connections of the node's pool to the database (2; 4 with an embedded one).")
     var databaseConnections: String?
-    @Option(help: "A Redis to share as a cache, for example redis://127.0.0.1:6379.")
+    @Option(
+        help: "A Redis to share as a cache: redis://127.0.0.1:6379, or redis+sentinel://host1,host2/mymaster."
+    )
     var redisURL: String?
     @Option(help: "The folder with the files, shared by all nodes.")
     var mount: String?

@@ -2,6 +2,7 @@ import ClusterModel
 import Foundation
 import Logging
 import NIOCore
+import RedisDriver
 
 extension Settings {
     static let defaultFilesPort = 8080
@@ -109,11 +110,13 @@ extension Settings {
 
         mutating func redis(_ key: SettingKey) -> String? {
             guard let text = self.source.text(key), !text.isEmpty else { return nil }
-            guard ["redis://", "rediss://", "unix://"].contains(where: text.hasPrefix) else {
-                self.fault(key, "it is no redis:// address")
+            do throws(RedisURLError) {
+                _ = try RedisURL(text)
+                return text
+            } catch {
+                self.fault(key, "\(error)")
                 return nil
             }
-            return text
         }
 
         mutating func level(_ key: SettingKey) -> Logger.Level {

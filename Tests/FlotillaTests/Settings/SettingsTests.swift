@@ -123,6 +123,25 @@ import Testing
         #expect(file.first?.contains("/nowhere/flotilla.yaml") == true)
     }
 
+    @Test func `a Redis is given by its address or by its sentinels`() async throws {
+        for url in ["redis://cache/1", "unix:///run/r.sock", "redis+sentinel://:pw@s1,s2:26380/mymaster/0"] {
+            #expect(try await Self.read(flags: [.redisURL: url]).redisURL == url)
+        }
+    }
+
+    @Test func `what is wrong with the address of a Redis is said without its password`() async {
+        for (url, word) in [
+            ("redis+sentinel://:hidden@s1,s2", "names no master"), ("redis://:hidden@c:x", "port 'x'"),
+            ("redis://:hidden@c?db=1", "'db'"), ("http://:hidden@c", "scheme 'http'"),
+        ] {
+            let faults = await Self.faults(flags: [.redisURL: url])
+            #expect(faults.count == 1)
+            #expect(faults.first?.hasPrefix("redis.url") == true)
+            #expect(faults.first?.contains(word) == true, "\(faults)")
+            #expect(faults.first?.contains("hidden") == false, "\(faults)")
+        }
+    }
+
     @Test func `wildcard addresses advertise the host name`() async throws {
         let settings = try await Self.read(environment: ["FLOTILLA_BIND": "0.0.0.0"])
         #expect(settings.advertise == "machine")

@@ -5,7 +5,8 @@ MINUTES ?= 5
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test newer-hiredis cluster e2e chaos compose-test models lint format build clean install-deps
+.PHONY: help run test newer-hiredis cluster e2e chaos compose-test models bench leak-check lint format build
+.PHONY: clean install-deps
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -34,6 +35,12 @@ compose-test: ## Bring docker-compose.yml up for real, scale it, put files throu
 models: ## Check the models of the protocol with Spin, and that each broken variant is caught (MODELS_SHORT=1 ARGS="names")
 	@deploy/scripts/models.sh $(ARGS)
 
+bench: ## Measure all figures beside their peers, into docs/benchmarks (ONLY=pg.read for some)
+	@ONLY="$(ONLY)" deploy/scripts/bench.sh
+
+leak-check: ## Prove that the drivers leak nothing, by growth and by LeakSanitizer
+	@deploy/scripts/leak-check.sh $(ARGS)
+
 lint: ## Check layout and style of Swift, shell and Python
 	@deploy/scripts/lint.sh
 
@@ -44,8 +51,8 @@ build: ## Build the program (release, the only configuration)
 	@deploy/scripts/dependencies.sh build
 	@deploy/scripts/build.sh
 
-install-deps: ## Install what run, test, lint, e2e and models need, as far as it is missing
-	@deploy/scripts/dependencies.sh --user run test lint e2e models
+install-deps: ## Install what run, test, lint, e2e, models, bench and leak-check need, as far as it is missing
+	@deploy/scripts/dependencies.sh --user run test lint e2e models bench leaks
 
 clean: ## Remove what was built here (no data is touched)
 	rm -rf .build var/image

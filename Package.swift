@@ -35,7 +35,11 @@ let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "
 let package = Package(
     name: "flotilla",
     platforms: [.macOS(.v15)],
-    products: [.executable(name: "flotilla", targets: ["Flotilla"])],
+    products: [
+        .executable(name: "flotilla", targets: ["Flotilla"]),
+        .executable(name: "flotilla-benchmarks", targets: ["Benchmarks"]),
+        .executable(name: "flotilla-leak-check", targets: ["LeakCheck"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
@@ -222,5 +226,20 @@ let package = Package(
             dependencies: ["Flotilla", "EmbeddedPostgres", "ClusterModel", "ClusterPorts", logging],
             swiftSettings: ours),
         .testTarget(name: "TidyTests", swiftSettings: ours),
+
+        // Programs for developers: the loads of `make bench`, and the proof that the drivers leak nothing.
+        .executableTarget(
+            name: "Benchmarks",
+            dependencies: ["PostgresDriver", "RedisDriver", "ReadinessLoop", argumentParser, logging],
+            path: "Tests/Benchmarks",
+            swiftSettings: ours),
+        .systemLibrary(name: "CMalloc", path: "Tests/CMalloc"),
+        .executableTarget(
+            name: "LeakCheck",
+            dependencies: [
+                "CMalloc", "PostgresDriver", "RedisDriver", "ReadinessLoop", argumentParser, logging,
+            ],
+            path: "Tests/LeakCheck",
+            swiftSettings: ours),
     ]
 )

@@ -53,6 +53,10 @@ extension ReadinessLoop {
         }
         confined.watches.removeAll()
         confined.timers = DueHeap<LoopTimer>()
+        // The last work that ran is still listed, and mostly holds somebody who holds the loop: a circle.
+        confined.batch = []
+        confined.next = 0
+        confined.endOfTurn = []
     }
 
     private func runItems(_ confined: Confined) {

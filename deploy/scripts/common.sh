@@ -35,6 +35,14 @@ postgres_bin() {
     dirname "$initdb"
 }
 
+# lsan_library: the sanitizer that can be preloaded into a program built without it.
+lsan_library() {
+    local library
+    library=$(find /usr/lib /usr/lib64 -maxdepth 3 -name 'liblsan.so.0' 2>/dev/null | sort | head -n 1)
+    [ -n "$library" ] || return 1
+    printf '%s\n' "$library"
+}
+
 # free_port: a port of loopback on which nothing listens, below the range that outgoing connections use.
 free_port() {
     local port tries

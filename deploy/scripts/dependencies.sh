@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing for the named groups, and only that, saying so.
 #
-#   dependencies.sh [--user] GROUP…      groups: build run cluster test lint e2e compose models
+#   dependencies.sh [--user] GROUP…      groups: build run cluster test lint e2e models bench leaks compose
 #
 # Packages come from apt, as root or through passwordless sudo. No service is started by an installation, and the services of
 # packages that this script installed are left disabled: Flotilla starts servers of its own.
@@ -21,8 +21,10 @@ group_packages() {
         test) echo "$(group_packages cluster) curl" ;;
         models) echo "spin gcc libc6-dev python3" ;;
         e2e) echo "$(group_packages cluster) curl python3" ;;
+        bench) echo "$(group_packages run) python3 redis-server redis-tools util-linux" ;;
+        leaks) echo "$(group_packages run) redis-server liblsan0" ;;
         compose) echo "$(group_packages build) curl python3 docker.io docker-compose mmdebstrap" ;;
-        *) fail "unknown group '$1': build run cluster test lint e2e compose models" ;;
+        *) fail "unknown group '$1': build run cluster test lint e2e models bench leaks compose" ;;
     esac
 }
 
@@ -34,6 +36,9 @@ present() {
         postgresql) postgres_bin >/dev/null ;;
         docker.io) [ -n "$(PATH=$PATH:/usr/sbin command -v dockerd)" ] ;;
         libc6-dev) [ -e /usr/include/stdio.h ] ;;
+        redis-tools) command -v redis-benchmark >/dev/null && command -v redis-cli >/dev/null ;;
+        util-linux) command -v taskset >/dev/null && command -v setpriv >/dev/null ;;
+        liblsan0) lsan_library >/dev/null ;;
         haproxy) [ -n "$(PATH=$PATH:/usr/sbin command -v haproxy)" ] ;;
         docker-compose) command -v docker-compose >/dev/null || docker compose version >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null ;;
@@ -95,7 +100,7 @@ main() {
     local user=false group package
     local -a missing=()
     [ "${1:-}" = --user ] && { user=true; shift; }
-    [ $# -gt 0 ] || fail "name at least one group: build run cluster test lint e2e compose models"
+    [ $# -gt 0 ] || fail "name at least one group: build run cluster test lint e2e models bench leaks compose"
     for group in "$@"; do
         for package in $(group_packages "$group"); do
             if ! present "$package" && [[ " ${missing[*]:-} " != *" $package "* ]]; then missing+=("$package"); fi

@@ -77,10 +77,12 @@ let package = Package(
         // C bridges; they know nothing of Flotilla.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+        .target(name: "CSendCork"),
         .target(name: "CLinux"),
         .target(name: "ReadinessLoop", dependencies: ["CLinux"], swiftSettings: bridging),
         .target(
-            name: "PostgresDriver", dependencies: ["CLibPQ", "ReadinessLoop", deque, lifecycle, logging],
+            name: "PostgresDriver",
+            dependencies: ["CLibPQ", "CSendCork", "ReadinessLoop", deque, lifecycle, logging],
             swiftSettings: bridging),
         .target(
             name: "RedisDriver", dependencies: ["CHiredis", "ReadinessLoop", deque, lifecycle, logging],
@@ -162,7 +164,8 @@ let package = Package(
             ],
             swiftSettings: ours),
         .testTarget(
-            name: "PostgresDriverTests", dependencies: ["PostgresDriver", "ReadinessLoop", logging],
+            name: "PostgresDriverTests",
+            dependencies: ["CSendCork", "PostgresDriver", "ReadinessLoop", logging],
             swiftSettings: ours),
         .testTarget(
             name: "RedisDriverTests", dependencies: ["RedisDriver", "ReadinessLoop", logging],

@@ -71,6 +71,7 @@ extension ReadinessLoop {
             confined.next += 1
             switch item {
             case .job(let job): unsafe job.runSynchronously(on: self.asUnownedSerialExecutor())
+            case .task(let job, let executor): unsafe job.runSynchronously(on: executor)
             case .work(let work): work()
             }
         }

@@ -11,8 +11,11 @@ import Synchronization
 /// Each turn runs at most `itemsPerTurn` pieces of queued work and `eventsPerTurn` descriptors before it
 /// looks at the others again, so that neither starves the other.
 package final class ReadinessLoop: SerialExecutor, Sendable {
+    @safe
     enum Item {
         case job(UnownedJob)
+        /// A piece of a task that prefers the loop, and what it prefers; the task keeps that alive.
+        case task(UnownedJob, UnownedTaskExecutor)
         case work(@Sendable () -> Void)
     }
 
@@ -91,7 +94,7 @@ package final class ReadinessLoop: SerialExecutor, Sendable {
         flotilla_eventfd_signal(self.bell)
     }
 
-    private func give(_ item: consuming Item) -> Bool {
+    func give(_ item: consuming Item) -> Bool {
         let wake: Bool? = self.inbox.withLock { [item = consume item] inbox in
             guard !inbox.isStopped else { return nil }
             inbox.items.append(item)

@@ -1,4 +1,5 @@
 import CLibPQ
+import CSendCork
 import Glibc
 
 /// The only owner of a `PGconn`; finishes it when nobody holds it any more.
@@ -8,6 +9,10 @@ import Glibc
 @safe
 final class ConnectionHandle: @unchecked Sendable {
     let connection: OpaquePointer
+    /// What was sent in pipeline mode and waits for `flush`; nil before, and where memory is short.
+    private var cork: OpaquePointer?
+    /// More than most turns collect, and little enough for thousands of connections.
+    private static let corkCapacity = 32 * 1024
     /// Called with each notice of the server, on the thread that reads.
     var onNotice: ((String) -> Void)?
     /// Called with each notification of a channel that the session listens to, on the thread that reads.
@@ -42,7 +47,10 @@ final class ConnectionHandle: @unchecked Sendable {
             }, Unmanaged.passUnretained(self).toOpaque())
     }
 
-    deinit { unsafe PQfinish(self.connection) }
+    deinit {
+        unsafe PQfinish(self.connection)
+        unsafe flotilla_cork_destroy(self.cork)
+    }
 
     // MARK: State
 
@@ -56,13 +64,39 @@ final class ConnectionHandle: @unchecked Sendable {
 
     func poll() -> PostgresPollingStatusType { unsafe PQconnectPoll(self.connection) }
     func setNonblocking() -> Bool { unsafe PQsetnonblocking(self.connection, 1) == 0 }
-    func enterPipeline() -> Bool { unsafe PQenterPipelineMode(self.connection) == 1 }
+    /// From here on what is sent waits for `flush`.
+    func enterPipeline() -> Bool {
+        guard unsafe PQenterPipelineMode(self.connection) == 1 else { return false }
+        if unsafe self.cork == nil {
+            unsafe self.cork = unsafe flotilla_cork_create(self.socket, Self.corkCapacity)
+        }
+        return true
+    }
     func exitPipeline() -> Bool { unsafe PQexitPipelineMode(self.connection) == 1 }
 
     // MARK: Receiving
 
-    func consumeInput() -> Bool { unsafe PQconsumeInput(self.connection) == 1 }
+    /// Held by the cork, because libpq also sends here what did not fit before.
+    func consumeInput() -> Bool { self.corked { unsafe PQconsumeInput(self.connection) == 1 } }
     var isBusy: Bool { unsafe PQisBusy(self.connection) == 1 }
+
+    enum Arrival {
+        case result(ResultHandle)
+        /// The server is done with everything up to a sync.
+        case sync
+        case nothing
+    }
+
+    /// Only when the connection is not busy: else libpq would wait.
+    func nextArrival() -> Arrival {
+        guard let result = unsafe PQgetResult(self.connection) else { return .nothing }
+        guard unsafe PQresultStatus(result) == PGRES_PIPELINE_SYNC else {
+            return unsafe .result(ResultHandle(result))
+        }
+        unsafe PQclear(result)
+        return .sync
+    }
+
     func nextResult() -> ResultHandle? {
         guard let result = unsafe PQgetResult(self.connection) else { return nil }
         return unsafe ResultHandle(result)
@@ -82,8 +116,22 @@ final class ConnectionHandle: @unchecked Sendable {
 
     enum Flushed { case everything, partly, failed }
 
+    /// Whether something waits in the cork for `flush`.
+    var hasCollected: Bool {
+        guard let cork = unsafe self.cork else { return false }
+        return unsafe !flotilla_cork_is_empty(cork)
+    }
+
+    /// Sends what the cork has collected, and then what did not fit into it.
     func flush() -> Flushed {
-        switch unsafe PQflush(self.connection) {
+        if let cork = unsafe self.cork {
+            switch unsafe flotilla_cork_flush(cork) {
+            case 0: break
+            case 1: return .partly
+            default: return .failed
+            }
+        }
+        return switch unsafe PQflush(self.connection) {
         case 0: .everything
         case 1: .partly
         default: .failed
@@ -93,11 +141,19 @@ final class ConnectionHandle: @unchecked Sendable {
     /// Several commands at once, in the simple protocol; not in pipeline mode.
     func send(script: String) -> Bool { unsafe PQsendQuery(self.connection, script) == 1 }
 
-    func sendSync() -> Bool { unsafe PQpipelineSync(self.connection) == 1 }
+    func sendSync() -> Bool { self.corked { unsafe PQpipelineSync(self.connection) == 1 } }
+
+    private func corked<Answer>(_ body: () -> Answer) -> Answer {
+        unsafe flotilla_cork_hold(self.cork)
+        defer { flotilla_cork_release() }
+        return body()
+    }
 
     func sendPrepare(name: String, _ statement: PostgresStatement) -> Bool {
         let types = statement.parameters.entries.map { Oid($0.type.rawValue) }
-        return unsafe PQsendPrepare(self.connection, name, statement.sql, CInt(types.count), types) == 1
+        return self.corked {
+            unsafe PQsendPrepare(self.connection, name, statement.sql, CInt(types.count), types) == 1
+        }
     }
 
     /// Executes what was prepared under the name, or parses the SQL anew where there is none.
@@ -106,14 +162,18 @@ final class ConnectionHandle: @unchecked Sendable {
         let count = parameters.count
         return unsafe parameters.withPointers { values, lengths, formats in
             if let name {
-                return unsafe PQsendQueryPrepared(
-                    self.connection, name, CInt(count), values, lengths, formats,
-                    statement.resultFormat) == 1
+                return self.corked {
+                    unsafe PQsendQueryPrepared(
+                        self.connection, name, CInt(count), values, lengths, formats,
+                        statement.resultFormat) == 1
+                }
             }
             let types = parameters.entries.map { Oid($0.type.rawValue) }
-            return unsafe PQsendQueryParams(
-                self.connection, statement.sql, CInt(count), types, values, lengths, formats,
-                statement.resultFormat) == 1
+            return self.corked {
+                unsafe PQsendQueryParams(
+                    self.connection, statement.sql, CInt(count), types, values, lengths, formats,
+                        statement.resultFormat) == 1
+            }
         }
     }
 }

@@ -46,6 +46,10 @@ final class PipelineSession: @unchecked Sendable {
     private var watch: Watch?
     private var borrower: (any SessionBorrower)?
     private var isFlushDue = false
+    /// Statements that were sent and not flushed.
+    private var unflushed = 0
+    /// So many leave together at most: the server should begin with the first while we write the next.
+    private static let statementsPerWrite = 8
 
     init(_ handle: ConnectionHandle, loop: ReadinessLoop, cacheLimit: Int, renewsPlans: Bool) {
         self.handle = handle
@@ -174,8 +178,13 @@ final class PipelineSession: @unchecked Sendable {
         self.send(PendingStatement(statement, due: self.lastReceived, isHousekeeping: true))
     }
 
-    /// One flush for all that is sent in a turn.
+    /// One flush for what is sent in a turn, or for each `statementsPerWrite` of it.
     private func flushSoon() {
+        self.unflushed += 1
+        if self.unflushed >= Self.statementsPerWrite { self.flush() } else { self.flushAtEndOfTurn() }
+    }
+
+    private func flushAtEndOfTurn() {
         guard !self.isFlushDue else { return }
         self.isFlushDue = true
         self.loop.atEndOfTurn { [weak self] in
@@ -186,6 +195,7 @@ final class PipelineSession: @unchecked Sendable {
 
     private func flush() {
         guard self.mode == .pipeline || self.mode == .script else { return }
+        self.unflushed = 0
         switch self.handle.flush() {
         case .everything: self.watch?.change(to: .readable)
         case .partly: self.watch?.change(to: [.readable, .writable])
@@ -211,6 +221,8 @@ final class PipelineSession: @unchecked Sendable {
         self.lastReceived = self.loop.now
         let isAlive = self.handle.consumeInput()
         let message = isAlive ? "" : self.handle.errorMessage
+        // TLS may have something to say of its own while it reads.
+        if self.handle.hasCollected { self.flushAtEndOfTurn() }
         self.takeAnswers()
         guard self.mode != .ended else { return }
         self.handle.dropNotifications()
@@ -221,13 +233,15 @@ final class PipelineSession: @unchecked Sendable {
     private func takeAnswers() {
         var emptyInRow = 0
         while let head = self.inFlight.first, !self.handle.isBusy {
-            if let result = self.handle.nextResult() {
+            switch self.handle.nextArrival() {
+            case .result(let result):
                 emptyInRow = 0
                 self.take(result, for: head)
-            } else if self.mode == .script {
-                self.scriptEnded()
-            } else {
-                emptyInRow += 1
+            case .sync:
+                emptyInRow = 0
+                self.finishFirst()
+            case .nothing where self.mode == .script: self.scriptEnded()
+            case .nothing: emptyInRow += 1
             }
             guard self.mode != .ended else { return }
             if emptyInRow > 2 { return self.end("the server's answers do not match what was asked") }
@@ -235,7 +249,6 @@ final class PipelineSession: @unchecked Sendable {
     }
 
     private func take(_ result: ResultHandle, for head: PendingStatement) {
-        if result.status == PGRES_PIPELINE_SYNC { return self.finishFirst() }
         if let key = head.prepares {
             // The first answer is the one to preparing.
             head.prepares = nil

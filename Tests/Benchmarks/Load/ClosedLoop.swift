@@ -1,6 +1,8 @@
 /// Tasks that each ask again as soon as they have their answer.
 struct ClosedLoop {
     let options: LoadOptions
+    /// Where the tasks run; nil means Swift's own threads.
+    var executor: (any TaskExecutor)?
 
     /// One operation of one task; false when it was answered with "absent", which counts as a miss.
     typealias Operation = @Sendable (inout SplitMix) async throws -> Bool
@@ -25,7 +27,9 @@ struct ClosedLoop {
         let end = ContinuousClock.now.advanced(by: duration)
         return try await withThrowingTaskGroup(of: Course.self) { group in
             for number in 0..<self.options.tasks {
-                group.addTask { try await Self.one(number, until: end, operation) }
+                group.addTask(executorPreference: self.executor) {
+                    try await Self.one(number, until: end, operation)
+                }
             }
             return try await group.reduce(into: Course()) { $0.add($1) }
         }

@@ -9,10 +9,15 @@ package import PostgresDriver
 package struct PostgresStore: ClusterStore, MemberControl, FeedStore, NameStore, TransferStore, AccountStore {
     package let pool: PostgresPool
     package let times: MembershipTimes
+    private let lane: PostgresPoolLane
 
-    package init(pool: PostgresPool, times: MembershipTimes = MembershipTimes()) {
+    /// - Parameter lane: what membership and claims go by is `claims`, so that no other work can hold it up.
+    package init(
+        pool: PostgresPool, lane: PostgresLane = .ordinary, times: MembershipTimes = MembershipTimes()
+    ) {
         self.pool = pool
         self.times = times
+        self.lane = pool.lane(lane)
     }
 
     /// The most items that one statement takes.
@@ -20,7 +25,7 @@ package struct PostgresStore: ClusterStore, MemberControl, FeedStore, NameStore,
 
     func run(_ statement: PostgresStatement) async throws(StoreError) -> PostgresRows {
         do throws(PostgresError) {
-            return try await self.pool.query(statement)
+            return try await self.lane.query(statement)
         } catch {
             throw StoreError(error)
         }

@@ -1,12 +1,13 @@
 package import PostgresDriver
 
-/// How a node connects: one database, a pool for statements, and lines of their own for heartbeats.
+/// How a node connects: one database, a pool for statements with a lane for claims, and lines of their own for
+/// heartbeats.
 package struct PostgresStoreConfiguration: Sendable {
     /// Libpq's keywords or URI; several hosts are fine, the writable one is taken.
     package var connectionString: String
     /// Shown in `pg_stat_activity` as `flotilla <node>`.
     package var node: String
-    /// Connections of the pool.
+    /// Connections of the pool for ordinary work; claims have one more.
     package var connections: Int
 
     package init(connectionString: String, node: String, connections: Int = 4) {
@@ -16,8 +17,20 @@ package struct PostgresStoreConfiguration: Sendable {
     }
 
     package var pool: PostgresPoolConfiguration {
-        PostgresPoolConfiguration(
+        var pool = PostgresPoolConfiguration(
             server: self.server(["statement_timeout": "10s"]), connections: self.connections)
+        // Claims are short and few; what they must not do is wait behind uploads and reports.
+        pool.lanes[.claims] = PostgresLaneSizes(connections: Self.claimConnections, waitingLimit: 1_000)
+        return pool
+    }
+
+    private static let claimConnections = 1
+    /// One beats, the other one holds the lock.
+    private static let heartbeatConnections = 2
+
+    /// Database connections that one node holds at most while it runs.
+    package var connectionsInAll: Int {
+        self.connections + Self.claimConnections + Self.heartbeatConnections
     }
 
     /// For ``PostgresHeartbeatLines``: nothing of a heartbeat needs to survive a crash of the server.

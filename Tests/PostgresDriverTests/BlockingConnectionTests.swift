@@ -43,7 +43,8 @@ struct BlockingConnectionTests {
         var configuration = silent.configuration
         configuration.connectDeadline = .seconds(60)
         let start = ContinuousClock.now
-        #expect(throws: PostgresError.didNotRun(.notConnected("no session in time"))) {
+        let reason = "127.0.0.1 port \(silent.port): no session in time"
+        #expect(throws: PostgresError.didNotRun(.notConnected(reason))) {
             _ = try BlockingPostgresConnection(configuration, deadline: .milliseconds(200))
         }
         #expect(start.duration(to: .now) < .seconds(2))
@@ -90,5 +91,55 @@ struct BlockingConnectionTests {
         }
         try connection.execute(script: "do $$ begin raise notice 'well, well'; end $$", deadline: .seconds(5))
         #expect(notices.withLock { $0 }.contains { $0.contains("well, well") })
+    }
+
+    @Test func `statements are prepared once`() throws {
+        let connection = try self.connect()
+        func prepared() throws -> Int {
+            let count = PostgresStatement("select count(*) from pg_prepared_statements").unprepared()
+            return try connection.query(count, deadline: .seconds(5))[0][0, as: Int.self]
+        }
+        for number in 0..<5 {
+            #expect(
+                try connection.query("select \(number)", deadline: .seconds(5))[0][0, as: Int.self]
+                    == number)
+        }
+        #expect(try prepared() == 1)
+        for number in 0..<40 {
+            _ = try connection.query("select \(unescaped: "\(number)")", deadline: .seconds(5))
+        }
+        #expect(try prepared() == 16)
+    }
+
+    @Test func `a plan that became void is made anew, and a refused one leaves nothing behind`() throws {
+        let connection = try self.connect()
+        try connection.execute(script: "create temporary table odd (id int8)", deadline: .seconds(5))
+        let select: PostgresStatement = "select * from odd"
+        #expect(try connection.query(select, deadline: .seconds(5)).isEmpty)
+        try connection.execute(
+            script: "alter table odd add more text; insert into odd values (1, 'x')", deadline: .seconds(5))
+        for _ in 0..<3 {
+            #expect(try connection.query(select, deadline: .seconds(5))[0]["more", as: String.self] == "x")
+        }
+        try connection.execute(script: "deallocate all", deadline: .seconds(5))
+        #expect(try connection.query(select, deadline: .seconds(5)).count == 1)
+        for _ in 0..<2 {
+            let error = #expect(throws: PostgresError.self) {
+                try connection.query("selec 1", deadline: .seconds(5))
+            }
+            #expect(error?.sqlState == "42601")
+        }
+    }
+
+    @Test func `a silent first host leaves time for the second`() throws {
+        let silent = try SilentServer()
+        let address = try TestServer.address()
+        var both = try TestServer.configuration()
+        both.parameters = [
+            "host": "127.0.0.1,\(address.host)", "port": "\(silent.port),\(address.port)", "hostaddr": "",
+        ]
+        both.connectDeadline = .seconds(60)
+        let connection = try BlockingPostgresConnection(both, deadline: .seconds(2))
+        #expect(connection.isOpen)
     }
 }

@@ -58,6 +58,12 @@ struct ConnectionTargetsTests {
         #expect(targets.allSatisfy { $0["target_session_attrs"] == "read-write" })
     }
 
+    @Test func `a standby that is only preferred is looked for everywhere first`() throws {
+        let targets = try self.targets("host=a,b target_session_attrs=prefer-standby")
+        #expect(targets.map { $0["host"] } == ["a", "b", "a", "b"])
+        #expect(targets.map { $0["target_session_attrs"] } == ["standby", "standby", "any", "any"])
+    }
+
     @Test func `one port serves all hosts, in a URI too`() throws {
         let targets = try self.targets("postgresql://me@a,b:7/db")
         #expect(targets.count == 2)

@@ -73,6 +73,7 @@ func residentMemory() throws -> Int {
     return (Int(fields[1]) ?? 0) * 4096
 }
 
+/// Descriptors that this process has open.
 func openDescriptors() throws -> Int {
     try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
 }

@@ -18,6 +18,18 @@ enum TestServer {
         return PostgresConfiguration(connectionString: text, sessionSettings: ["statement_timeout": "20s"])
     }
 
+    /// Where the server listens: a folder of sockets or a host, and the port.
+    static func address() throws -> (host: String, port: String) {
+        let connection = try BlockingPostgresConnection(Self.configuration(), deadline: .seconds(5))
+        let row = try connection.query(
+            """
+            select coalesce(host(inet_server_addr()),
+                       split_part(current_setting('unix_socket_directories'), ',', 1)),
+                   current_setting('port')
+            """, deadline: .seconds(5))[0]
+        return try row.decode(String.self, String.self)
+    }
+
     static let nowhere = PostgresConfiguration(connectionString: "host=/nonexistent")
     static let logger = Logger(label: "test")
 

@@ -37,7 +37,7 @@ struct NodeFoundation {
         services.append(PoolService(pool: pool, embedded: embedded))
         services.append(
             NodeService(
-                settings: self.settings, notes: self.notes, pool: pool, heartbeats: store.heartbeats,
+                settings: self.settings, notes: self.notes, pool: pool, database: store,
                 embedded: embedded, loop: loop, logger: self.logger))
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(

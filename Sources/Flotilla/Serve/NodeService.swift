@@ -18,7 +18,7 @@ struct NodeService: Service {
     let settings: Settings
     let notes: [String]
     let pool: PostgresPool
-    let heartbeats: PostgresConfiguration
+    let database: PostgresStoreConfiguration
     let embedded: EmbeddedPostgres?
     let loop: ReadinessLoop
     let logger: Logger
@@ -49,7 +49,8 @@ struct NodeService: Service {
             members: store, feed: store, standing: board, cache: cache?.view, gauge: gauge,
             logger: self.logger)
         let runtime = ClusterRuntime(
-            store: store, lines: PostgresHeartbeatLines(server: self.heartbeats), mount: vault, meter: gauge,
+            store: PostgresStore(pool: self.pool, lane: .claims),
+            lines: PostgresHeartbeatLines(server: self.database.heartbeats), mount: vault, meter: gauge,
             profile: self.profile, board: board, logger: self.logger)
 
         var services: [any Service] = cache.map { [$0.client] } ?? []
@@ -71,7 +72,7 @@ struct NodeService: Service {
                 host: self.settings.advertise, filesPort: self.settings.filesPort,
                 adminPort: self.settings.adminPort),
             version: ProgramVersion.text, knownSchema: Migration.newest, attributes: [:],
-            capacity: self.settings.capacity, connections: self.settings.databaseConnections + 2)
+            capacity: self.settings.capacity, connections: self.database.connectionsInAll)
     }
 
     /// Waits for a private database, brings the schema up to date, and reads what every node must know.

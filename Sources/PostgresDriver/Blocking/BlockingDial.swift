@@ -11,14 +11,15 @@ enum BlockingDial {
     static func connect(
         _ target: [ConnectionSetting], due: ContinuousClock.Instant
     ) throws(BlockingDialFailure) -> ConnectionHandle {
+        let host = ConnectionTargets.name(of: target)
         guard let handle = self.start(target, due: due) else {
-            throw BlockingDialFailure(message: "the host's name was not resolved in time")
+            throw BlockingDialFailure(message: "\(host): its name was not resolved in time")
         }
         // As if the last poll had asked to write: that is how libpq wants to be begun.
         var toWrite = true
         while !handle.isBad {
             guard PollWait.wait(handle.socket, toWrite: toWrite, until: due) else {
-                throw BlockingDialFailure(message: "no session in time")
+                throw BlockingDialFailure(message: "\(host): no session in time")
             }
             switch handle.poll() {
             case PGRES_POLLING_READING: toWrite = false
@@ -44,11 +45,12 @@ enum BlockingDial {
         -> ConnectionHandle?
     {
         let arrival = Arrival()
-        OffLoop.run {
+        let isResolving = OffLoop.run {
             let handle = ConnectionHandle.start(target)
             arrival.handle.withLock { $0 = handle }
             arrival.bell.signal()
         }
+        guard isResolving else { return nil }
         let left = ContinuousClock.now.duration(to: due)
         _ = arrival.bell.wait(timeout: .now() + .milliseconds(PollWait.milliseconds(left)))
         return arrival.handle.withLock { $0 }

@@ -7,13 +7,17 @@ import CLibPQ
 /// another.
 package final class BlockingPostgresConnection {
     private var handle: ConnectionHandle?
+    private var prepared = StatementCache(limit: BlockingPostgresConnection.preparedLimit)
+    /// Prepared statements that one connection keeps: such a thread has few different ones.
+    private static let preparedLimit = 16
     /// The server's process for this connection.
     package let backendID: Int32
 
     /// Connects to the first host that will have us.
     ///
     /// - Parameters:
-    ///   - deadline: for the whole; each host also has the configuration's `connectDeadline`.
+    ///   - deadline: for the whole. A host gets the configuration's `connectDeadline` at most, and no more than
+    ///     its share of what is left, so that a silent first host leaves time for the second.
     ///   - onNotice: called with what the server remarks, on the thread that waits for an answer.
     /// - Throws: `didNotRun`, with what each host said.
     package init(
@@ -21,8 +25,11 @@ package final class BlockingPostgresConnection {
     ) throws(PostgresError) {
         let due = ContinuousClock.now.advanced(by: deadline)
         var failures: [String] = []
-        for target in try ConnectionTargets(configuration).targets {
-            let hostDue = min(due, ContinuousClock.now.advanced(by: configuration.connectDeadline))
+        let targets = try ConnectionTargets(configuration).targets
+        for (index, target) in targets.enumerated() {
+            let now = ContinuousClock.now
+            let share = now.duration(to: due) / (targets.count - index)
+            let hostDue = now.advanced(by: min(share, configuration.connectDeadline))
             do throws(BlockingDialFailure) {
                 let handle = try BlockingDial.connect(target, due: hostDue)
                 handle.onNotice = onNotice ?? { _ in }
@@ -48,20 +55,71 @@ package final class BlockingPostgresConnection {
     package func query(_ statement: PostgresStatement, deadline: Duration) throws(PostgresError)
         -> PostgresRows
     {
-        try self.run(statement, deadline: deadline) { $0.send(statement, preparedAs: nil) }
+        let due = ContinuousClock.now.advanced(by: deadline)
+        let key = StatementCache.Key(statement)
+        guard statement.isPrepared, let name = try self.prepare(statement, key, due: due) else {
+            return try self.run(statement, due: due) { $0.send(statement, preparedAs: nil) }
+        }
+        do throws(PostgresError) {
+            return try self.run(statement, due: due) { $0.send(statement, preparedAs: name) }
+        } catch {
+            guard error.sqlState == .featureNotSupported || error.sqlState == .invalidStatementName else {
+                throw error
+            }
+            // The table was altered, or all prepared statements were dropped: plan it anew, once.
+            _ = self.prepared.forget(key)
+            return try self.again(statement, due: due, after: error)
+        }
+    }
+
+    /// The server has just refused it as a whole, so nothing is done twice.
+    private func again(
+        _ statement: PostgresStatement, due: ContinuousClock.Instant, after first: PostgresError
+    ) throws(PostgresError) -> PostgresRows {
+        do throws(PostgresError) {
+            return try self.run(statement, due: due) { $0.send(statement, preparedAs: nil) }
+        } catch {
+            // Within a transaction there is no second try; what it failed of is the first error.
+            throw error.sqlState == .inFailedTransaction ? first : error
+        }
+    }
+
+    /// - Returns: the name to run it by; nil when it is to be run without.
+    private func prepare(
+        _ statement: PostgresStatement, _ key: StatementCache.Key, due: ContinuousClock.Instant
+    ) throws(PostgresError) -> String? {
+        switch self.prepared.use(key) {
+        case .unprepared: return nil
+        case .prepared(let name): return name
+        case .prepare(let name, let drop):
+            do throws(PostgresError) {
+                if let drop {
+                    let statement = PostgresStatement(unescaped: "deallocate \(drop)")
+                    _ = try self.run(statement, due: due) { $0.send(statement, preparedAs: nil) }
+                }
+                _ = try self.run(statement, due: due) { $0.sendPrepare(name: name, statement) }
+            } catch {
+                _ = self.prepared.forget(key)
+                // Only preparing was asked of the server so far.
+                guard case .mayHaveRun(let reason) = error else { throw error }
+                throw .didNotRun(reason == .deadline ? .deadline(nil) : .notConnected(reason.description))
+            }
+            self.prepared.prepared(key)
+            return name
+        }
     }
 
     /// Runs several commands separated by semicolons, all in one transaction unless they say otherwise.
     package func execute(script: String, deadline: Duration) throws(PostgresError) {
-        _ = try self.run(PostgresStatement(unescaped: script), deadline: deadline) { $0.send(script: script) }
+        let due = ContinuousClock.now.advanced(by: deadline)
+        _ = try self.run(PostgresStatement(unescaped: script), due: due) { $0.send(script: script) }
     }
 
     private func run(
-        _ statement: PostgresStatement, deadline: Duration, _ send: (ConnectionHandle) -> Bool
+        _ statement: PostgresStatement, due: ContinuousClock.Instant, _ send: (ConnectionHandle) -> Bool
     ) throws(PostgresError) -> PostgresRows {
         if let fault = statement.fault { throw .didNotRun(.invalid(fault)) }
         guard let handle = self.handle else { throw .didNotRun(.closed) }
-        let due = ContinuousClock.now.advanced(by: deadline)
         guard due > ContinuousClock.now else { throw .didNotRun(.deadline(nil)) }
         var outcome = StatementOutcome()
         guard send(handle) else {

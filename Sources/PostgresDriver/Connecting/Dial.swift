@@ -36,13 +36,16 @@ final class Dial: @unchecked Sendable {
         self.current = next
         let settings = self.targets[next]
         self.timer = self.loop.schedule(after: self.hostDeadline) { [weak self] in
-            self?.hostFailed("no session within \(self?.hostDeadline ?? .zero)")
+            guard let self else { return }
+            self.hostFailed(
+                "\(ConnectionTargets.name(of: settings)): no session within \(self.hostDeadline)")
         }
-        OffLoop.run {
+        let isResolving = OffLoop.run {
             let handle = ConnectionHandle.start(settings)
             // A dial that was abandoned meanwhile drops the handle, and with it the connection.
             self.loop.execute { self.started(handle, target: next) }
         }
+        if !isResolving { self.hostFailed("too many host names are being resolved already") }
     }
 
     /// Nobody wants the connection any more; the completion is not called.

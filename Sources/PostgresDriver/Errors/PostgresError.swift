@@ -1,6 +1,18 @@
 /// Why a statement brought no rows, and, above all, whether it may have changed anything.
 ///
-/// Retrying is the caller's decision; the case is what it rests on.
+/// Retrying is the caller's decision; the case is what it rests on. What became of a statement follows from
+/// where it was when things went wrong:
+///
+/// | it was | the error |
+/// |---|---|
+/// | with the caller, or in the queue of a pool | `didNotRun` |
+/// | handed to libpq, sent or not; no answer, or only a part of one | `mayHaveRun` |
+/// | behind another one to which the server said why it ends the connection | `didNotRun` |
+/// | refused by the server, which goes on | `failed` |
+/// | refused by the server, and then the connection was lost | `failed`: the refusal undid it |
+/// | answered in full, and the answer is not of the expected shape | `unreadable`: it is done |
+///
+/// Libpq may send on its own whenever its buffer is full, so what was handed to it counts as sent.
 package indirect enum PostgresError: Error, Sendable, Equatable {
     /// The statement surely did not run: it never reached the server, or the server never got to it.
     case didNotRun(NotRunReason)
@@ -20,7 +32,7 @@ package indirect enum PostgresError: Error, Sendable, Equatable {
         case deadline(String?)
         /// The task was cancelled before the statement was sent.
         case cancelled
-        /// The pool or the connection was closed by its owner.
+        /// The pool or the connection was closed by its owner, or has ended.
         case closed
         /// The request itself is not possible; the reason names what is wrong.
         case invalid(String)
@@ -68,7 +80,8 @@ extension PostgresError: CustomStringConvertible {
         switch self {
         case .didNotRun(let reason): "the statement did not run: \(reason)"
         case .failed(let error): error.description
-        case .mayHaveRun(let reason): "the statement may have run: \(reason)"
+        case .mayHaveRun(let reason):
+            "the statement may have run: \(reason); read what it changes before trying again"
         case .unreadable(let reason): "the answer cannot be read as asked: \(reason)"
         }
     }
@@ -78,7 +91,7 @@ extension PostgresError.NotRunReason: CustomStringConvertible {
     package var description: String {
         switch self {
         case .notConnected(let message): "no connection: \(message)"
-        case .queueFull: "too many statements are waiting"
+        case .queueFull: "too many statements are waiting; slow down"
         case .deadline(nil): "its deadline passed while it waited"
         case .deadline(let message?): "no connection within its deadline: \(message)"
         case .cancelled: "its task was cancelled"

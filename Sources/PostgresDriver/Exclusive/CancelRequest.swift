@@ -31,12 +31,15 @@ final class CancelRequest: @unchecked Sendable {
             Self.atATime.subtract(1, ordering: .relaxed)
             return done()
         }
-        OffLoop.run {
+        let isSent = OffLoop.run {
             _ = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { message in
                 unsafe PQcancel(self.cancel, message.baseAddress, CInt(message.count))
             }
             Self.atATime.subtract(1, ordering: .relaxed)
             done()
         }
+        guard !isSent else { return }
+        Self.atATime.subtract(1, ordering: .relaxed)
+        done()
     }
 }

@@ -62,6 +62,26 @@ final class ConnectionHandle: @unchecked Sendable {
         return unsafe String(cString: text).trimmed
     }
 
+    /// What libpq put together from string, environment and files.
+    var settings: [String: String] {
+        guard let options = unsafe PQconninfo(self.connection) else { return [:] }
+        defer { unsafe PQconninfoFree(options) }
+        return unsafe Self.dictionary(options)
+    }
+
+    /// The keywords that have a value.
+    static func dictionary(_ options: UnsafeMutablePointer<PQconninfoOption>) -> [String: String] {
+        var settings: [String: String] = [:]
+        var option = unsafe options
+        while let name = unsafe option.pointee.keyword {
+            if let value = unsafe option.pointee.val {
+                unsafe settings[String(cString: name)] = unsafe String(cString: value)
+            }
+            unsafe option += 1
+        }
+        return settings
+    }
+
     func poll() -> PostgresPollingStatusType { unsafe PQconnectPoll(self.connection) }
     func setNonblocking() -> Bool { unsafe PQsetnonblocking(self.connection, 1) == 0 }
     /// From here on what is sent waits for `flush`.

@@ -1,35 +1,47 @@
 import Logging
 import ReadinessLoop
 
-/// Performs what the pool's state machine decides; every member is touched on the loop's thread only.
+/// Performs what the state machine of one lane decides; every member is touched on the loop's thread only.
 final class PoolCore: @unchecked Sendable {
+    /// What stands behind one slot of the state machine.
+    struct Seat {
+        var session: PipelineSession?
+        var dial: Dial?
+        /// The trial that is under way; it counts as nobody's statement.
+        var probe: PendingStatement?
+        /// Why the pool itself is about to close the connection.
+        var closing: PostgresCloseReason?
+        var isStallWatched = false
+    }
+
+    let lane: PostgresLane
     let configuration: PostgresPoolConfiguration
-    let targets: ConnectionTargets
+    let route: Route
     let loop: ReadinessLoop
     let logger: Logger
     var machine: PoolStateMachine<PendingStatement>
-    var sessions: [PipelineSession?]
-    var dials: [Dial?]
+    var seats: [Seat]
     let deadlines: DeadlineWatch
     var totals = PostgresPoolStatistics()
     var lastFailure: String?
-    var firstTarget = 0
-    var onStopped: (() -> Void)?
-    private var random = SystemRandomNumberGenerator()
+    var random = SystemRandomNumberGenerator()
+    private var onStopped: (() -> Void)?
 
     init(
-        _ configuration: PostgresPoolConfiguration, targets: ConnectionTargets, loop: ReadinessLoop,
-        logger: Logger
+        _ lane: PostgresLane, sizes: PostgresLaneSizes, configuration: PostgresPoolConfiguration,
+        route: Route, loop: ReadinessLoop, logger: Logger
     ) {
+        self.lane = lane
         self.configuration = configuration
-        self.targets = targets
+        self.route = route
         self.loop = loop
+        var logger = logger
+        logger[metadataKey: "postgres.lane"] = "\(lane)"
         self.logger = logger
         self.machine = PoolStateMachine(
-            connections: configuration.connections, depth: configuration.depth,
-            waitingLimit: configuration.waitingLimit)
-        self.sessions = Array(repeating: nil, count: configuration.connections)
-        self.dials = Array(repeating: nil, count: configuration.connections)
+            connections: sizes.connections, depth: sizes.depth, waitingLimit: sizes.waitingLimit,
+            backOff: configuration.backOff)
+        self.seats = Array(repeating: Seat(), count: sizes.connections)
         self.deadlines = DeadlineWatch(loop: loop)
         // From the very beginning: deadlines also hold for what is given before the pool runs.
         self.deadlines.onDue = { [weak self] in self?.due($0) }
@@ -40,11 +52,22 @@ final class PoolCore: @unchecked Sendable {
         self.scheduleHealthCheck()
     }
 
+    var statistics: PostgresPoolStatistics {
+        var statistics = self.totals
+        statistics.connections = self.seats.count { $0.session != nil }
+        statistics.ready = self.machine.readyCount
+        statistics.inFlight = self.machine.inFlight
+        statistics.waiting = self.machine.waitingCount
+        return statistics
+    }
+
     // MARK: Statements
 
     func submit(_ pending: PendingStatement) {
         if pending.isCancelled { return self.finish(pending, .failure(.didNotRun(.cancelled))) }
-        switch self.machine.submitted(pending) {
+        let now = self.loop.now
+        if pending.due <= now { return self.finish(pending, .failure(.didNotRun(.deadline(nil)))) }
+        switch self.machine.submitted(pending, at: now) {
         case .send(let slot):
             self.deadlines.add(pending)
             self.send(pending, on: slot)
@@ -63,10 +86,11 @@ final class PoolCore: @unchecked Sendable {
             return
         }
         self.giveUp(pending, .cancelled, sent: .cancelled)
+        self.stopIfDrained()
     }
 
     private func due(_ pending: PendingStatement) {
-        if pending.place == .sent { self.watchForStall(pending) }
+        if pending.place == .sent { self.overdue(pending) }
         self.giveUp(
             pending, .deadline(self.machine.readyCount == 0 ? self.lastFailure : nil), sent: .deadline)
         self.stopIfDrained()
@@ -80,116 +104,73 @@ final class PoolCore: @unchecked Sendable {
         self.finish(pending, .failure(pending.givenUp(notSent: notSent, sent: sent)))
     }
 
-    private func send(_ pending: PendingStatement, on slot: Int) {
-        self.totals.sentTotal += 1
+    func send(_ pending: PendingStatement, on slot: Int) {
         pending.slot = slot
-        guard let session = self.sessions[slot] else {
+        guard let session = self.seats[slot].session else {
             preconditionFailure("slot \(slot) is ready without a session")
         }
+        if self.seats[slot].probe !== pending { self.totals.sentTotal += 1 }
         session.send(pending)
     }
 
     private func finish(_ pending: PendingStatement, _ answer: PendingStatement.Answer) {
         guard pending.place != .finished else { return }
         self.deadlines.remove(pending)
-        if case .failure(let error) = answer {
-            switch error {
-            case .failed: self.totals.failedTotal += 1
-            case .mayHaveRun: self.totals.unknownTotal += 1
-            case .didNotRun: self.totals.notRunTotal += 1
-            case .unreadable: break
-            }
-        }
+        if self.seats[pending.slot].probe !== pending { self.count(answer) }
         pending.finish(answer)
     }
 
-    private func serve(_ slot: Int) {
-        while let next = self.machine.nextWaiter(for: slot) { self.send(next, on: slot) }
-    }
-
-    // MARK: Connections
-
-    private func dial(_ slot: Int) {
-        let dial = Dial(
-            loop: self.loop, targets: self.targets, first: self.firstTarget,
-            hostDeadline: self.configuration.server.connectDeadline,
-            onNotice: { [logger] in logger.debug("postgres notice", metadata: ["postgres.notice": "\($0)"]) },
-            completion: { [weak self] in self?.dialled(slot, $0) })
-        self.dials[slot] = dial
-        dial.start()
-    }
-
-    private func dialled(
-        _ slot: Int, _ result: Result<(handle: ConnectionHandle, target: Int), PostgresError>
-    ) {
-        self.dials[slot] = nil
-        do throws(PostgresError) {
-            let (handle, target) = try result.get()
-            let session = PipelineSession(
-                handle, loop: self.loop, cacheLimit: self.configuration.preparedLimit, renewsPlans: true)
-            try session.open()
-            guard self.machine.dialled(slot) == .serve else { return session.end("nobody needs it any more") }
-            session.owner = self
-            self.sessions[slot] = session
-            self.firstTarget = target
-            self.totals.connectedTotal += 1
-            self.noteSuccess()
-            self.logger.debug("postgres connected", metadata: ["postgres.backend": "\(session.backendID)"])
-            self.serve(slot)
-        } catch {
-            self.totals.connectFailedTotal += 1
-            self.noteFailure(error.connectionFailure)
-            self.perform(self.machine.dialFailed(slot, jitter: .random(in: 0...1, using: &self.random)), slot)
+    private func count(_ answer: PendingStatement.Answer) {
+        switch answer {
+        case .success: self.totals.servedTotal += 1
+        case .failure(.failed): self.totals.failedTotal += 1
+        case .failure(.mayHaveRun): self.totals.unknownTotal += 1
+        case .failure(.didNotRun): self.totals.notRunTotal += 1
+        case .failure(.unreadable): break
         }
     }
 
-    /// Each new reason once: a server that is away would fill the log.
-    private func noteFailure(_ reason: String) {
-        if self.lastFailure != reason {
-            self.logger.warning("postgres connection failed", metadata: ["error": "\(reason)"])
-        }
-        self.lastFailure = reason
-    }
-
-    private func noteSuccess() {
-        guard self.lastFailure != nil else { return }
-        self.lastFailure = nil
-        self.logger.info("postgres answers again")
-    }
-
-    private func perform(_ decision: PoolStateMachine<PendingStatement>.OnLost, _ slot: Int) {
-        switch decision {
-        case .dial: self.dial(slot)
-        case .dialLater(let delay):
-            self.loop.schedule(after: delay) { [weak self] in
-                guard let self, self.machine.backOffEnded(slot) else { return }
-                self.dial(slot)
+    /// Gives the free places of a connection to those who wait, in their order.
+    func serve(_ slot: Int) {
+        while let next = self.machine.nextWaiter(for: slot) {
+            let now = self.loop.now
+            // Its timer is due in this very turn: sending it now could only make its outcome unknown.
+            guard next.waiter.due > now else {
+                self.machine.placeReturned(slot)
+                self.finish(next.waiter, .failure(.didNotRun(.deadline(nil))))
+                continue
             }
-        case .none: break
+            self.totals.noteWait(next.since.duration(to: now))
+            self.send(next.waiter, on: slot)
         }
     }
 
-    /// A connection that says nothing at all for the limit is dead, whatever its socket claims.
-    private func watchForStall(_ pending: PendingStatement) {
-        self.machine.overdue(pending.slot)
-        guard let session = self.sessions[pending.slot] else { return }
-        let seen = session.lastReceived
-        self.loop.schedule(after: self.configuration.stallLimit) { [weak session] in
-            guard let session, !session.inFlight.isEmpty, session.lastReceived == seen else { return }
-            session.end("the server has not said anything since a statement's deadline")
-        }
+    // MARK: The end
+
+    /// Lets what was accepted end, within the configured limit; then calls `done`, once.
+    func stop(_ done: @escaping () -> Void) {
+        self.machine.stopBegun()
+        self.onStopped = done
+        self.loop.schedule(after: self.configuration.shutdownLimit) { [weak self] in self?.stopNow() }
+        self.stopIfDrained()
     }
 
-    private func scheduleHealthCheck() {
-        self.loop.schedule(after: self.configuration.healthCheckInterval) { [weak self] in
-            guard let self, self.machine.phase == .running else { return }
-            for slot in self.sessions.indices where self.machine.probed(slot) {
-                let probe = PendingStatement("select 1", due: ContinuousClock.now.advanced(by: .seconds(2)))
-                self.deadlines.add(probe)
-                self.send(probe, on: slot)
-            }
-            self.scheduleHealthCheck()
+    func stopIfDrained() {
+        guard self.onStopped != nil, self.machine.isDrained else { return }
+        self.stopNow()
+    }
+
+    private func stopNow() {
+        guard let done = self.onStopped else { return }
+        self.onStopped = nil
+        for pending in self.machine.stopped() { self.finish(pending, .failure(.didNotRun(.closed))) }
+        for slot in self.seats.indices {
+            self.seats[slot].dial?.abandon()
+            self.seats[slot].dial = nil
+            self.close(slot, .stopped, "the pool is closed")
         }
+        self.deadlines.stop()
+        done()
     }
 }
 
@@ -199,54 +180,32 @@ extension PoolCore: PipelineSessionOwner {
     ) {
         let slot = pending.slot
         self.finish(pending, answer)
-        if session.mode == .ended {
-            // The slot is replaced as a whole when the session has told everybody.
-        } else {
+        if self.seats[slot].probe === pending { self.seats[slot].probe = nil }
+        // When the session has ended, its slot is replaced as a whole once everybody has been told.
+        if session.mode != .ended {
+            // Before anybody else is sent there.
+            if case .failure(let error) = answer, error.sqlState == .readOnlyTransaction {
+                self.leaveReadOnlyServer()
+            }
             switch self.machine.answered(slot) {
             case .serve: self.serve(slot)
-            case .close: session.end("it was retired")
+            case .close: self.close(slot, self.seats[slot].closing ?? .aged, "it was replaced")
             case .none: break
-            }
-            if case .failure(let error) = answer, error.sqlState == .readOnlyTransaction,
-                self.machine.retired(slot) == .close
-            {
-                session.end("its server can only be read")
             }
         }
         self.stopIfDrained()
     }
 
     func ended(_ session: PipelineSession, because reason: String) {
-        guard let slot = self.sessions.firstIndex(where: { $0 === session }) else { return }
-        self.sessions[slot] = nil
-        self.totals.lostTotal += 1
-        if self.machine.phase == .running { self.noteFailure(reason) }
+        guard let slot = self.seats.firstIndex(where: { $0.session === session }) else { return }
+        let why = self.seats[slot].closing ?? .lost
+        self.seats[slot] = Seat()
+        self.totals.closedTotal[why, default: 0] += 1
+        if self.machine.phase == .running, why == .lost || why == .stalled { self.noteFailure(reason) }
+        self.logger.debug(
+            "postgres connection closed",
+            metadata: ["postgres.backend": "\(session.backendID)", "reason": "\(why.rawValue)"])
         self.perform(self.machine.lost(slot, jitter: .random(in: 0...1, using: &self.random)), slot)
         self.stopIfDrained()
-    }
-
-    // MARK: The end
-
-    /// Lets what was accepted end, within the configured limit; then calls `done`, once.
-    func stop(_ done: @escaping () -> Void) {
-        self.machine.stopBegun()
-        self.onStopped = done
-        self.loop.schedule(after: self.configuration.shutdownLimit) { self.stopNow() }
-        self.stopIfDrained()
-    }
-
-    private func stopIfDrained() {
-        guard self.onStopped != nil, self.machine.isDrained else { return }
-        self.stopNow()
-    }
-
-    private func stopNow() {
-        guard let done = self.onStopped else { return }
-        self.onStopped = nil
-        for pending in self.machine.stopped() { self.finish(pending, .failure(.didNotRun(.closed))) }
-        for dial in self.dials { dial?.abandon() }
-        for session in self.sessions { session?.end("the pool is closed") }
-        self.deadlines.stop()
-        done()
     }
 }

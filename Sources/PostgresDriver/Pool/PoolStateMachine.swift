@@ -1,6 +1,6 @@
 import DequeModule
 
-/// Decides which connection of a pool takes which statement, who waits, and when to dial.
+/// Decides which connection of a lane takes which statement, who waits, and when to dial.
 ///
 /// Performs no I/O and reads no clock. First come, first served: nobody overtakes a waiter.
 package struct PoolStateMachine<Waiter: AnyObject> {
@@ -30,6 +30,12 @@ package struct PoolStateMachine<Waiter: AnyObject> {
         case stopped
     }
 
+    /// One who waits, and since when.
+    package struct Waiting {
+        package var waiter: Waiter
+        package var since: ContinuousClock.Instant
+    }
+
     let depth: Int
     let waitingLimit: Int
     let backOff: BackOff
@@ -37,7 +43,7 @@ package struct PoolStateMachine<Waiter: AnyObject> {
     private(set) package var slots: [Slot]
     /// Connections in a row that failed or ended without an answer.
     private var failures: [Int]
-    private(set) var waiting: Deque<Waiter> = []
+    private(set) var waiting: Deque<Waiting> = []
     private var lastChosen = 0
 
     /// - Parameters:
@@ -45,7 +51,7 @@ package struct PoolStateMachine<Waiter: AnyObject> {
     ///   - depth: how many statements one connection carries at a time.
     ///   - waitingLimit: how many statements may wait for a place.
     package init(connections: Int, depth: Int, waitingLimit: Int, backOff: BackOff = BackOff()) {
-        precondition(connections > 0 && depth > 0, "a pool needs a connection and a place on it")
+        precondition(connections > 0 && depth > 0, "a lane needs a connection and a place on it")
         self.depth = depth
         self.waitingLimit = waitingLimit
         self.backOff = backOff
@@ -66,14 +72,14 @@ package struct PoolStateMachine<Waiter: AnyObject> {
         case refuse(PostgresError.NotRunReason)
     }
 
-    package mutating func submitted(_ waiter: Waiter) -> OnSubmitted {
+    package mutating func submitted(_ waiter: Waiter, at now: ContinuousClock.Instant) -> OnSubmitted {
         guard self.phase == .created || self.phase == .running else { return .refuse(.closed) }
         if self.waiting.isEmpty, let slot = self.leastBusy() {
             self.occupy(slot)
             return .send(slot: slot)
         }
         guard self.waiting.count < self.waitingLimit else { return .refuse(.queueFull) }
-        self.waiting.append(waiter)
+        self.waiting.append(Waiting(waiter: waiter, since: now))
         return .wait
     }
 
@@ -81,7 +87,7 @@ package struct PoolStateMachine<Waiter: AnyObject> {
     ///
     /// - Returns: false when it was not waiting.
     package mutating func withdrawn(_ waiter: Waiter) -> Bool {
-        guard let index = self.waiting.firstIndex(where: { $0 === waiter }) else { return false }
+        guard let index = self.waiting.firstIndex(where: { $0.waiter === waiter }) else { return false }
         self.waiting.remove(at: index)
         return true
     }
@@ -111,12 +117,18 @@ package struct PoolStateMachine<Waiter: AnyObject> {
     }
 
     /// Takes the waiter whose turn it is and gives it a place on the slot.
-    package mutating func nextWaiter(for slot: Int) -> Waiter? {
+    package mutating func nextWaiter(for slot: Int) -> Waiting? {
         guard case .ready(let inFlight) = self.slots[slot], inFlight < self.depth,
-            let waiter = self.waiting.popFirst()
+            let next = self.waiting.popFirst()
         else { return nil }
         self.occupy(slot)
-        return waiter
+        return next
+    }
+
+    /// A waiter that got a place does not need it any more: nothing was sent.
+    package mutating func placeReturned(_ slot: Int) {
+        guard case .ready(let inFlight) = self.slots[slot], inFlight > 0 else { return }
+        self.slots[slot] = .ready(inFlight: inFlight - 1)
     }
 
     /// The driver itself wants to know whether an idle connection still works.
@@ -240,6 +252,35 @@ extension PoolStateMachine {
         }
     }
 
+    package enum OnAged: Equatable {
+        case close
+        /// It has something to end first; `answered` says when to close.
+        case drain
+        /// Another connection is missing just now; this one is still needed.
+        case later
+        case none
+    }
+
+    /// The connection has reached its maximum age.
+    ///
+    /// One at a time, so that a lane is never short of more than one connection for the sake of its age.
+    package mutating func aged(_ slot: Int) -> OnAged {
+        guard self.phase == .running else { return .none }
+        let othersAreReady = self.slots.indices.allSatisfy { other in
+            if other == slot { return true }
+            if case .ready = self.slots[other] { return true }
+            return false
+        }
+        switch self.slots[slot] {
+        case .ready(let inFlight):
+            guard othersAreReady else { return .later }
+            self.slots[slot] = .retiring(inFlight: inFlight)
+            return inFlight == 0 ? .close : .drain
+        case .suspect: return .later
+        case .empty, .dialling, .backingOff, .retiring: return .none
+        }
+    }
+
     // MARK: The end
 
     /// From here on nothing new is accepted.
@@ -254,6 +295,6 @@ extension PoolStateMachine {
     package mutating func stopped() -> [Waiter] {
         self.phase = .stopped
         defer { self.waiting = [] }
-        return Array(self.waiting)
+        return self.waiting.map(\.waiter)
     }
 }

@@ -1,7 +1,6 @@
 package import Logging
 package import ReadinessLoop
 import ServiceLifecycle
-import Synchronization
 
 /// A few connections that any number of tasks share.
 ///
@@ -13,14 +12,14 @@ import Synchronization
 /// Tasks anywhere may call it. One that runs on the pool's own loop (`LoopTaskExecutor`) needs no change of
 /// threads for it, which halves the time of a statement that travels alone.
 ///
-/// For transactions, scripts and everything else that has a state on the connection there is
-/// `withExclusiveConnection`.
+/// What must not wait for ordinary work has a lane of its own (``PostgresLane``). For transactions, scripts
+/// and everything else that has a state on the connection there is `withExclusiveConnection`.
 package final class PostgresPool: Service {
     package let configuration: PostgresPoolConfiguration
     let loop: ReadinessLoop
     let logger: Logger
-    let core: PoolCore
-    private let given = Mutex<[PendingStatement]>([])
+    private let lanes: [PostgresLane: PostgresPoolLane]
+    private let ordinary: PostgresPoolLane
     let exclusives: ExclusivePlaces
 
     /// Checks the configuration and connects to nothing yet.
@@ -32,8 +31,21 @@ package final class PostgresPool: Service {
         self.configuration = configuration
         self.loop = loop
         self.logger = logger
-        let targets = try ConnectionTargets(configuration.server)
-        self.core = PoolCore(configuration, targets: targets, loop: loop, logger: logger)
+        let route = Route(try ConnectionTargets(configuration.server))
+        func make(_ lane: PostgresLane, _ sizes: PostgresLaneSizes) -> PostgresPoolLane {
+            let core = PoolCore(
+                lane, sizes: sizes, configuration: configuration, route: route, loop: loop, logger: logger)
+            return PostgresPoolLane(lane, core: core, deadline: configuration.deadline, loop: loop)
+        }
+        let ordinarySizes = PostgresLaneSizes(
+            connections: configuration.connections, depth: configuration.depth,
+            waitingLimit: configuration.waitingLimit)
+        let ordinary = make(.ordinary, ordinarySizes)
+        var lanes: [PostgresLane: PostgresPoolLane] = [:]
+        for (lane, sizes) in configuration.lanes { lanes[lane] = make(lane, sizes) }
+        lanes[.ordinary] = ordinary
+        self.ordinary = ordinary
+        self.lanes = lanes
         self.exclusives = ExclusivePlaces(limit: configuration.exclusiveConnections, loop: loop)
     }
 
@@ -41,12 +53,11 @@ package final class PostgresPool: Service {
     ///
     /// Then statements that were accepted may end, within `shutdownLimit`; new ones are refused.
     package func run() async {
-        self.loop.execute { self.core.start() }
+        for lane in self.lanes.values { lane.start() }
         // Throws when the task is cancelled, which ends the pool all the same.
         try? await gracefulShutdown()
-        await withCheckedContinuation { continuation in
-            let isRunning = self.loop.execute { self.core.stop { continuation.resume() } }
-            if !isRunning { continuation.resume() }
+        await withTaskGroup(of: Void.self) { group in
+            for lane in self.lanes.values { group.addTask { await lane.stop() } }
         }
     }
 
@@ -59,57 +70,23 @@ package final class PostgresPool: Service {
     package func query(
         _ statement: PostgresStatement, deadline: Duration? = nil
     ) async throws(PostgresError) -> PostgresRows {
-        try await self.run(statement, deadline: deadline ?? self.configuration.deadline)
+        try await self.ordinary.query(statement, deadline: deadline)
     }
 
+    /// The lane of that name; the ordinary one if the configuration has none such.
+    package func lane(_ lane: PostgresLane) -> PostgresPoolLane { self.lanes[lane] ?? self.ordinary }
+
+    /// All lanes together.
     package func statistics() async -> PostgresPoolStatistics {
-        await withCheckedContinuation { continuation in
-            let isRunning = self.loop.execute { continuation.resume(returning: self.core.statistics) }
-            if !isRunning { continuation.resume(returning: PostgresPoolStatistics()) }
-        }
-    }
-}
-
-extension PostgresPool: StatementTarget {
-    /// The loop is woken for the first of those that come while it is busy; it takes all of them at once.
-    func submit(_ pending: PendingStatement) {
-        if self.loop.isCurrent { return self.core.submit(pending) }
-        let isFirst = self.given.withLock { given in
-            given.append(pending)
-            return given.count == 1
-        }
-        guard isFirst else { return }
-        if !self.loop.execute({ self.takeGiven() }) { self.refuseGiven() }
+        var sum = PostgresPoolStatistics()
+        for lane in self.lanes.values { sum += await lane.statistics() }
+        return sum
     }
 
-    func cancel(_ pending: PendingStatement) {
-        self.loop.execute { self.core.cancel(pending) }
-    }
-
-    private func takeGiven() {
-        for pending in self.swapGiven() { self.core.submit(pending) }
-    }
-
-    private func refuseGiven() {
-        for pending in self.swapGiven() { pending.finish(.failure(.didNotRun(.closed))) }
-    }
-
-    private func swapGiven() -> [PendingStatement] {
-        self.given.withLock { given in
-            var taken: [PendingStatement] = []
-            swap(&given, &taken)
-            return taken
-        }
-    }
-}
-
-extension PoolCore {
-    var statistics: PostgresPoolStatistics {
-        var statistics = self.totals
-        statistics.connections = self.sessions.count { $0 != nil }
-        statistics.ready = self.machine.readyCount
-        statistics.inFlight = self.machine.inFlight
-        statistics.waiting = self.machine.waiting.count
-        return statistics
+    /// Each lane by itself.
+    package func laneStatistics() async -> [PostgresLane: PostgresPoolStatistics] {
+        var all: [PostgresLane: PostgresPoolStatistics] = [:]
+        for (lane, entry) in self.lanes { all[lane] = await entry.statistics() }
+        return all
     }
 }

@@ -1,21 +1,29 @@
 /// The sizes and times of a pool.
 package struct PostgresPoolConfiguration: Sendable {
     package var server: PostgresConfiguration
-    /// Connections that the pool keeps open.
+    /// Connections that the ordinary lane keeps open.
     package var connections: Int
-    /// Statements in the pipeline of one connection.
-    ///
-    /// Deeper means fewer wake-ups and more neighbours that a
-    /// slow statement holds up.
+    /// Statements in the pipeline of one connection of the ordinary lane.
     package var depth: Int
-    /// Statements that may wait for a place; more are refused with `queueFull`.
+    /// Statements of the ordinary lane that may wait for a place; more are refused with `queueFull`.
     package var waitingLimit: Int
+    /// Further lanes, beside the ordinary one; each has connections and a queue of its own.
+    package var lanes: [PostgresLane: PostgresLaneSizes] = [:]
     /// For statements that name none themselves; waiting included.
     package var deadline: Duration
     /// After a statement is overdue for so long without a word from the server, its connection is given up.
     package var stallLimit: Duration
-    /// An idle connection is tried so often.
+    /// A connection that has been silent for so long is tried.
     package var healthCheckInterval: Duration
+    /// How long the answer to such a trial may take before the connection is suspected.
+    package var healthCheckLimit: Duration = .seconds(2)
+    /// A connection that is so old ends what it has, and is replaced; nil for never.
+    ///
+    /// Each gets between three quarters of it and all of it, by chance, so that they do not go together; of
+    /// one lane only one is replaced at a time.
+    package var maximumAge: Duration? = .seconds(3600)
+    /// The pauses between attempts to connect.
+    package var backOff = BackOff()
     /// Prepared statements that each connection keeps.
     package var preparedLimit: Int
     /// Connections beside the pool's own that `withExclusiveConnection` may have open at a time.
@@ -40,25 +48,4 @@ package struct PostgresPoolConfiguration: Sendable {
         self.exclusiveConnections = exclusiveConnections
         self.shutdownLimit = shutdownLimit
     }
-}
-
-/// A pool at one instant; the totals count from its start.
-package struct PostgresPoolStatistics: Sendable, Equatable {
-    package var connections = 0
-    /// Connections that take statements now.
-    package var ready = 0
-    package var inFlight = 0
-    package var waiting = 0
-
-    /// Statements that were given to the server.
-    package var sentTotal = 0
-    /// Refused by the server with an SQLSTATE.
-    package var failedTotal = 0
-    /// Ended as `mayHaveRun`.
-    package var unknownTotal = 0
-    /// Ended as `didNotRun`.
-    package var notRunTotal = 0
-    package var connectedTotal = 0
-    package var connectFailedTotal = 0
-    package var lostTotal = 0
 }

@@ -1,8 +1,15 @@
+import ReadinessLoop
+
 /// Tasks that each ask again as soon as they have their answer.
 struct ClosedLoop {
     let options: LoadOptions
     /// Where the tasks run; nil means Swift's own threads.
-    var executor: (any TaskExecutor)?
+    let executor: (any TaskExecutor)?
+
+    init(_ options: LoadOptions, on loop: ReadinessLoop) {
+        self.options = options
+        self.executor = options.onLoop ? LoopTaskExecutor(loop) : nil
+    }
 
     /// One operation of one task; false when it was answered with "absent", which counts as a miss.
     typealias Operation = @Sendable (inout SplitMix) async throws -> Bool

@@ -11,6 +11,9 @@ struct LoadOptions: ParsableArguments {
     @Option(help: "Seconds before, under the same load, that are not measured.")
     var warmUp = 0.3
 
+    @Flag(help: "Run the tasks on the thread of the driver's loop, where the answers arrive.")
+    var onLoop = false
+
     func validate() throws {
         guard (1...100_000).contains(self.tasks) else {
             throw ValidationError("--tasks \(self.tasks): write a number from 1 to 100000")

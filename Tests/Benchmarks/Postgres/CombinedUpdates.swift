@@ -23,12 +23,12 @@ struct CombinedUpdates: AsyncParsableCommand {
 
     func run() async throws {
         let rows = self.database.rows
-        let (measurement, statements) = try await self.database.withPool { pool in
+        let (measurement, statements) = try await self.database.withPool { pool, loop in
             let combiner = UpdateCombiner(pool: pool, batchMax: self.batch)
             return try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<self.statements { group.addTask { await combiner.run() } }
                 defer { combiner.close() }
-                let measurement = try await ClosedLoop(options: self.load).measure { random in
+                let measurement = try await ClosedLoop(self.load, on: loop).measure { random in
                     try await combiner.update(
                         row: .random(in: 1...rows, using: &random),
                         by: .random(in: -5000...5000, using: &random))

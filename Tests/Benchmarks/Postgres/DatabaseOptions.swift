@@ -24,7 +24,9 @@ struct DatabaseOptions: ParsableArguments {
     }
 
     /// Runs `body` with a pool as a room of Flotilla has one, and stops the pool afterwards.
-    func withPool<Answer: Sendable>(_ body: (PostgresPool) async throws -> Answer) async throws -> Answer {
+    func withPool<Answer: Sendable>(
+        _ body: (PostgresPool, ReadinessLoop) async throws -> Answer
+    ) async throws -> Answer {
         let loop = try ReadinessLoop(label: "benchmark")
         defer { loop.shutdown() }
         var configuration = PostgresPoolConfiguration(
@@ -35,7 +37,7 @@ struct DatabaseOptions: ParsableArguments {
             group.addTask { await pool.run() }
             defer { group.cancelAll() }
             _ = try await pool.query("select 1")
-            return try await body(pool)
+            return try await body(pool, loop)
         }
     }
 }

@@ -11,8 +11,8 @@ struct PointReads: AsyncParsableCommand {
 
     func run() async throws {
         let rows = self.database.rows
-        let measurement = try await self.database.withPool { pool in
-            try await ClosedLoop(options: self.load).measure { random in
+        let measurement = try await self.database.withPool { pool, loop in
+            try await ClosedLoop(self.load, on: loop).measure { random in
                 let row = Int32.random(in: 1...rows, using: &random)
                 let answer = try await pool.query(
                     "SELECT abalance FROM pgbench_accounts WHERE aid = \(row)")

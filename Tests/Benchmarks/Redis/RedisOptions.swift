@@ -32,7 +32,9 @@ struct RedisOptions: ParsableArguments {
     }
 
     /// Runs `body` with a client as a room of Flotilla has one, connected, and stops it afterwards.
-    func withClient<Answer: Sendable>(_ body: (RedisClient) async throws -> Answer) async throws -> Answer {
+    func withClient<Answer: Sendable>(
+        _ body: (RedisClient, ReadinessLoop) async throws -> Answer
+    ) async throws -> Answer {
         let loop = try ReadinessLoop(label: "benchmark")
         defer { loop.shutdown() }
         let client = RedisClient(
@@ -45,7 +47,7 @@ struct RedisOptions: ParsableArguments {
                 guard ContinuousClock.now < due else { throw refusal }
                 await Task.yield()
             }
-            return try await body(client)
+            return try await body(client, loop)
         }
     }
 }

@@ -12,8 +12,8 @@ struct RedisWrites: AsyncParsableCommand {
     func run() async throws {
         let names = self.redis.names
         let value = [UInt8](repeating: UInt8(ascii: "x"), count: self.redis.size)
-        let measurement = try await self.redis.withClient { client in
-            try await ClosedLoop(options: self.load).measure { random in
+        let measurement = try await self.redis.withClient { client, loop in
+            try await ClosedLoop(self.load, on: loop).measure { random in
                 let name = names[Int.random(in: 0..<names.count, using: &random)]
                 do throws(RedisError) {
                     try await client.set(name, to: value)

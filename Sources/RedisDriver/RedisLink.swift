@@ -127,8 +127,8 @@ actor RedisLink {
             try hiredis.append(self.greeting?.bytes ?? [])
             return try self.flush(hiredis)
         }
-        if readiness.contains(.writable) { try self.flush(hiredis) }
-        guard !readiness.isDisjoint(with: [.readable, .hungUp]) else { return }
+        if readiness.hasRoom { try self.flush(hiredis) }
+        guard readiness.hasInput else { return }
         var rounds = 0
         repeat {
             let count = try hiredis.read()

@@ -42,6 +42,7 @@ struct NetworkFaultTests {
 
     @Test func `after a reset what was sent may have run and the rest goes on`() async throws {
         try await self.throughProxy { _, proxy, pool in
+            try await eventually("both are there") { await pool.statistics().ready == 2 }
             try await withThrowingTaskGroup(of: PostgresError?.self) { group in
                 for _ in 0..<2 {
                     group.addTask { await failure { _ = try await pool.query("select pg_sleep(20)") } }

@@ -88,6 +88,7 @@ import Testing
 
     @Test func `a flush stops at its limit and says so`() async throws {
         let server = try RedisProcess("--enable-debug-command", "yes")
+        defer { withExtendedLifetime(server) {} }
         try await withClient(patient(server.url)) { client in
             _ = try await client.send(RedisCommand("DEBUG", "POPULATE", "5000", "p"))
             let flushed = try await client.flush(prefix: "p:", roundsMax: 2)
@@ -100,6 +101,7 @@ import Testing
 
     @Test func `a script is loaded once and again after the server forgot it`() async throws {
         let server = try RedisProcess()
+        defer { withExtendedLifetime(server) {} }
         try await withClient(patient(server.url)) { client in
             let script = RedisScript("return {KEYS[1], ARGV[1], 7}")
             let expected = RedisValue.array([.bulk([107]), .bulk([0]), .integer(7)])

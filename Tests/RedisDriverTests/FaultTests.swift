@@ -28,6 +28,7 @@ import Testing
 
     @Test func `ten thousand waiting calls each get one answer when the server is killed`() async throws {
         let server = try RedisProcess()
+        defer { withExtendedLifetime(server) {} }
         try await withClient(patient(server.url)) { client in
             server.pause()
             let lost = await withTaskGroup { group in
@@ -53,6 +54,7 @@ import Testing
         async throws
     {
         let server = try RedisProcess()
+        defer { withExtendedLifetime(server) {} }
         var configuration = patient(server.url)
         configuration.callBudget = .milliseconds(50)
         configuration.breaker = .init(failuresMax: 3, rest: .milliseconds(20))
@@ -82,6 +84,7 @@ import Testing
 
     @Test func `a server that stays paused is left, and found again on a new connection`() async throws {
         let server = try RedisProcess()
+        defer { withExtendedLifetime(server) {} }
         var configuration = patient(server.url)
         configuration.callBudget = .milliseconds(20)
         configuration.connectBudget = .milliseconds(100)
@@ -104,6 +107,7 @@ import Testing
 
     @Test func `a cancelled call ends at once and its answer goes to nobody`() async throws {
         let server = try RedisProcess()
+        defer { withExtendedLifetime(server) {} }
         try await withClient(patient(server.url)) { client in
             try await client.set("a", to: [1])
             server.pause()
@@ -130,6 +134,7 @@ import Testing
 
     @Test func `no more calls than the limit wait for answers`() async throws {
         let server = try RedisProcess()
+        defer { withExtendedLifetime(server) {} }
         var configuration = patient(server.url)
         configuration.inFlightMax = 10
         try await withClient(configuration) { client in
@@ -204,6 +209,7 @@ import Testing
 
     @Test func `two hundred connections leave no descriptor behind`() async throws {
         let server = try RedisProcess()
+        defer { withExtendedLifetime(server) {} }
         try await withClient(patient(server.url)) { client in
             let before = try openDescriptors()
             for round in 1...200 {

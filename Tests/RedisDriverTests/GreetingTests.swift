@@ -16,6 +16,7 @@ import Testing
 
     @Test func `a server with a password lets in who has it and nobody else`() async throws {
         let server = try RedisProcess("--requirepass", "se cret")
+        defer { withExtendedLifetime(server) {} }
         let endpoint = server.url.endpoint
         try await withClient(patient(RedisURL(endpoint: endpoint, password: "se cret"))) {
             try await $0.ping()
@@ -26,6 +27,7 @@ import Testing
 
     @Test func `an ACL user logs in with a name and is bound by its rights`() async throws {
         let server = try RedisProcess("--user", "ann", "on", ">pw", "~ann:*", "+@all")
+        defer { withExtendedLifetime(server) {} }
         let url = RedisURL(endpoint: server.url.endpoint, user: "ann", password: "pw")
         try await withClient(patient(url)) { client in
             try await client.set("ann:k", to: [1])
@@ -41,6 +43,7 @@ import Testing
 
     @Test func `a database is selected, and one that is not there is named`() async throws {
         let server = try RedisProcess("--databases", "4")
+        defer { withExtendedLifetime(server) {} }
         let endpoint = server.url.endpoint
         try await withClient(patient(RedisURL(endpoint: endpoint, database: 3))) {
             try await $0.set("k", to: [3])
@@ -61,6 +64,7 @@ import Testing
             path: "redis-\(UUID().uuidString.prefix(8)).sock"
         ).path
         let server = try RedisProcess("--unixsocket", path)
+        defer { withExtendedLifetime(server) {} }
         defer { server.kill() }
         try await withClient(patient(RedisURL(endpoint: .unix(path: path)))) { client in
             try await client.set("k", to: [1])
@@ -70,6 +74,7 @@ import Testing
 
     @Test func `a host's name is resolved, and one without an address is named`() async throws {
         let server = try RedisProcess()
+        defer { withExtendedLifetime(server) {} }
         try await withClient(patient(RedisURL(endpoint: .tcp(host: "localhost", port: server.port)))) {
             try await $0.ping()
         }

@@ -152,6 +152,7 @@ import Testing
 
     @Test func `a full server refuses what needs room, and that counts as absence`() async throws {
         let server = try RedisProcess("--maxmemory", "1mb", "--maxmemory-policy", "noeviction")
+        defer { withExtendedLifetime(server) {} }
         try await withClient(patient(server.url)) { client in
             let error = await refusal { try await client.set("k", to: [UInt8](repeating: 1, count: 2 << 20)) }
             guard case .rejected("OOM", _) = error else {
@@ -166,7 +167,9 @@ import Testing
 
     @Test func `a replica refuses writes, which counts as absence, and answers reads`() async throws {
         let master = try RedisProcess()
+        defer { withExtendedLifetime(master) {} }
         let replica = try RedisProcess("--replicaof", "127.0.0.1", "\(master.port)")
+        defer { withExtendedLifetime(replica) {} }
         try await withClient(patient(replica.url)) { client in
             let error = await refusal { try await client.set("k", to: [1]) }
             guard case .rejected("READONLY", _) = error else {
@@ -186,6 +189,7 @@ import Testing
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let server = try RedisProcess("--enable-debug-command", "yes", "--dir", folder.path)
+        defer { withExtendedLifetime(server) {} }
         try await withClient(patient(server.url)) { client in
             _ = try await client.send(RedisCommand("DEBUG", "POPULATE", "20000", "key", "100"))
             _ = try await client.send(RedisCommand("SAVE"))
@@ -202,6 +206,7 @@ import Testing
 
     @Test func `a flushed server misses and goes on`() async throws {
         let server = try RedisProcess()
+        defer { withExtendedLifetime(server) {} }
         try await withClient(patient(server.url)) { client in
             try await client.set("k", to: [1])
             _ = try await client.send(RedisCommand("FLUSHALL"))

@@ -37,10 +37,13 @@ import Testing
 
     @Test func `the master is found although some sentinels are dead, hang or do not know it`() async throws {
         let master = try RedisProcess()
+        defer { withExtendedLifetime(master) {} }
         let stranger = try RedisProcess()
+        defer { withExtendedLifetime(stranger) {} }
         let hanging = try LyingServer(.silence)
         defer { hanging.stop() }
         let sentinel = try SentinelProcess(watching: master)
+        defer { withExtendedLifetime(sentinel) {} }
         var configuration = patient(
             sentinelURL([
                 .init(host: "127.0.0.1", port: try freePort()), .init(host: "no-such-host.invalid"),
@@ -60,7 +63,9 @@ import Testing
         async throws
     {
         let pair = try await Pair()
+        defer { withExtendedLifetime(pair) {} }
         let sentinels = try (0..<3).map { _ in try SentinelProcess(watching: pair.master, quorum: 2) }
+        defer { withExtendedLifetime(sentinels) {} }
         try await self.sentinelsKnowEachOther(sentinels)
         let configuration = patient(sentinelURL(sentinels.map(\.address)))
         try await withClient(configuration) { client in
@@ -102,8 +107,10 @@ import Testing
 
     @Test func `a master that becomes a replica is left at the first write that it refuses`() async throws {
         let pair = try await Pair()
+        defer { withExtendedLifetime(pair) {} }
         let sentinel = try SentinelProcess(
             watching: pair.master, extra: "sentinel down-after-milliseconds mymaster 60000")
+        defer { withExtendedLifetime(sentinel) {} }
         let url = sentinelURL([sentinel.address])
         try await withClient(patient(url)) { client in
             try await client.set("k", to: [1])
@@ -141,7 +148,9 @@ import Testing
         async throws
     {
         let pair = try await Pair()
+        defer { withExtendedLifetime(pair) {} }
         let dead = try RedisProcess()
+        defer { withExtendedLifetime(dead) {} }
         let namesReplica = try LyingServer(.namesMaster(port: pair.replica.port))
         let namesDead = try LyingServer(.namesMaster(port: dead.port))
         defer {
@@ -150,6 +159,7 @@ import Testing
         }
         dead.kill()
         let sentinel = try SentinelProcess(watching: pair.master)
+        defer { withExtendedLifetime(sentinel) {} }
         let url = sentinelURL([namesReplica.address, namesDead.address, sentinel.address])
         try await withClient(patient(url)) { client in
             #expect(await self.port(of: client) == "\(pair.master.port)")
@@ -161,7 +171,9 @@ import Testing
         async throws
     {
         let master = try RedisProcess()
+        defer { withExtendedLifetime(master) {} }
         let sentinels = try (0..<2).map { _ in try SentinelProcess(watching: master) }
+        defer { withExtendedLifetime(sentinels) {} }
         try await withClient(patient(sentinelURL(sentinels.map(\.address)))) { client in
             sentinels[0].pause()
             sentinels[1].kill()
@@ -177,8 +189,10 @@ import Testing
 
     @Test func `sentinels have a password of their own`() async throws {
         let master = try RedisProcess("--requirepass", "inner")
+        defer { withExtendedLifetime(master) {} }
         let sentinel = try SentinelProcess(
             watching: master, extra: "requirepass outer\nsentinel auth-pass mymaster inner")
+        defer { withExtendedLifetime(sentinel) {} }
         var url = sentinelURL([sentinel.address], password: "outer")
         url.password = "inner"
         try await withClient(patient(url)) { try await $0.ping() }
@@ -194,9 +208,11 @@ import Testing
     ])
     func `a sentinel that lies is passed over`(_ lie: String) async throws {
         let master = try RedisProcess()
+        defer { withExtendedLifetime(master) {} }
         let liar = try LyingServer(.say(lie))
         defer { liar.stop() }
         let sentinel = try SentinelProcess(watching: master)
+        defer { withExtendedLifetime(sentinel) {} }
         try await withClient(patient(sentinelURL([liar.address, sentinel.address]))) { client in
             #expect(await self.port(of: client) == "\(master.port)")
         }

@@ -22,6 +22,7 @@ import Testing
 
     @Test func `after a restart of the server the channels are subscribed again`() async throws {
         let server = try RedisProcess()
+        defer { withExtendedLifetime(server) {} }
         try await withClient(patient(server.url)) { client in
             var events = try client.messages(on: ["c"]).makeAsyncIterator()
             #expect(await events.next() == .subscribed)
@@ -38,6 +39,7 @@ import Testing
 
     @Test func `a subscriber notices a server that hangs and comes back`() async throws {
         let server = try RedisProcess()
+        defer { withExtendedLifetime(server) {} }
         var configuration = patient(server.url)
         configuration.heartbeatInterval = .milliseconds(20)
         try await withClient(configuration) { client in
@@ -51,6 +53,7 @@ import Testing
 
     @Test func `a quiet connection is kept`() async throws {
         let server = try RedisProcess()
+        defer { withExtendedLifetime(server) {} }
         var configuration = patient(server.url)
         configuration.heartbeatInterval = .milliseconds(50)
         try await withClient(configuration) { client in
@@ -93,6 +96,7 @@ import Testing
 
     @Test func `a reader that leaves takes its connection along and frees its place`() async throws {
         let server = try RedisProcess()
+        defer { withExtendedLifetime(server) {} }
         var configuration = patient(server.url)
         configuration.subscriptionsMax = 1
         try await withClient(configuration) { client in

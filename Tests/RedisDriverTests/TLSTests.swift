@@ -43,6 +43,7 @@ struct TLSTests {
 
     @Test func `calls, large values and subscriptions go through TLS`() async throws {
         let server = try TLSServer()
+        defer { withExtendedLifetime(server) {} }
         try await withClient(patient(self.url(server))) { client in
             for size in [0, 1, 16_383, 16_384, 16_385, 3_000_000] {
                 let value = [UInt8](repeating: 7, count: size)
@@ -71,6 +72,7 @@ struct TLSTests {
 
     @Test func `a certificate of an unknown authority is refused`() async throws {
         let server = try TLSServer()
+        defer { withExtendedLifetime(server) {} }
         let stranger = try Certificates(name: "localhost")
         try await self.refusal(
             self.url(server, ca: stranger.path("ca.pem")), containing: "certificate was not accepted")
@@ -81,6 +83,7 @@ struct TLSTests {
 
     @Test func `a certificate for another name is refused`() async throws {
         let server = try TLSServer(name: "elsewhere")
+        defer { withExtendedLifetime(server) {} }
         try await self.refusal(
             self.url(server), containing: "certificate was not accepted", "hostname mismatch")
         try await self.refusal(self.url(server, host: "127.0.0.1"), containing: "IP address mismatch")
@@ -88,11 +91,13 @@ struct TLSTests {
 
     @Test func `a certificate for the address is good`() async throws {
         let server = try TLSServer(name: "127.0.0.1")
+        defer { withExtendedLifetime(server) {} }
         try await withClient(patient(self.url(server, host: "127.0.0.1"))) { try await $0.ping() }
     }
 
     @Test func `a server that asks for certificates gets one, and refuses who has none`() async throws {
         let server = try TLSServer(asksClients: true)
+        defer { withExtendedLifetime(server) {} }
         var url = self.url(server)
         try await self.refusal(url, containing: "Redis")
         url.tls?.certificateFile = server.certificates.path("server.pem")
@@ -102,6 +107,7 @@ struct TLSTests {
 
     @Test func `files that cannot be used are named`() async throws {
         let server = try TLSServer()
+        defer { withExtendedLifetime(server) {} }
         try await self.refusal(self.url(server, ca: "/nonexistent/ca.pem"), containing: "/nonexistent/ca.pem")
         var url = self.url(server)
         url.tls?.certificateFile = server.certificates.path("server.pem")
@@ -111,6 +117,7 @@ struct TLSTests {
 
     @Test func `a server that speaks no TLS, or nothing at all, is left in time`() async throws {
         let plain = try RedisProcess()
+        defer { withExtendedLifetime(plain) {} }
         try await self.refusal(
             RedisURL(endpoint: plain.url.endpoint, tls: RedisTLS()), containing: "Redis is not available")
         let silent = try LyingServer(.silence)
@@ -126,6 +133,7 @@ struct TLSTests {
 
     @Test func `sentinels and their master are spoken to over TLS`() async throws {
         let server = try TLSServer(name: "127.0.0.1")
+        defer { withExtendedLifetime(server) {} }
         let files = server.certificates
         let tls = """
             tls-cert-file \(files.path("server.pem"))
@@ -136,6 +144,7 @@ struct TLSTests {
             """
         let port = try freePort()
         let sentinel = try SentinelProcess(watchingPort: server.port, extra: "tls-port \(port)\n" + tls)
+        defer { withExtendedLifetime(sentinel) {} }
         defer { sentinel.kill() }
         var url = sentinelURL([.init(host: "127.0.0.1", port: port)])
         url.tls = RedisTLS(authorityFile: files.path("ca.pem"))

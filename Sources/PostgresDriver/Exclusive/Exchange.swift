@@ -152,12 +152,12 @@ final class Exchange: SessionBorrower, @unchecked Sendable {
     // MARK: The socket
 
     func ready(_ readiness: Readiness) {
-        if readiness.contains(.writable) {
+        if readiness.hasRoom {
             self.pushOut()
             // Libpq may have read while it could not write, so that there is no news of it from the socket.
             self.pump()
         }
-        guard !readiness.isDisjoint(with: [.readable, .hungUp]), let session = self.session else { return }
+        guard readiness.hasInput, let session = self.session else { return }
         if self.isPaused {
             if readiness.contains(.hungUp) { session.leaveSocketAlone() }
         } else {

@@ -198,7 +198,7 @@ final class PipelineSession: @unchecked Sendable {
         self.unflushed = 0
         switch self.handle.flush() {
         case .everything: self.watch?.change(to: .readable)
-        case .partly: self.watch?.change(to: [.readable, .writable])
+        case .partly: self.watch?.change(to: .readableAndWritable)
         // The server may have said why: reading finds that, and ends the session.
         case .failed: self.receive()
         }
@@ -208,12 +208,12 @@ final class PipelineSession: @unchecked Sendable {
 
     private func ready(_ readiness: Readiness) {
         if let borrower = self.borrower { return borrower.ready(readiness) }
-        if readiness.contains(.writable) {
+        if readiness.hasRoom {
             self.flush()
             // Libpq may have read while it could not write, so that there is no news of it from the socket.
             self.takeAnswers()
         }
-        if !readiness.isDisjoint(with: [.readable, .hungUp]) { self.receive() }
+        if readiness.hasInput { self.receive() }
     }
 
     private func receive() {

@@ -130,8 +130,9 @@ struct Joiner: Sendable {
         }
     }
 
-    /// A lost answer is looked up, not repeated: the view tells whether the incarnation has joined. If it has not, it
-    /// must not try again: the first statement might land when this incarnation has lived, died and lost its row.
+    /// A lost answer is looked up, not repeated: the view tells whether the incarnation has joined.
+    ///
+    /// If it has not, it must not try again: the first statement might land when this incarnation has lived, died and lost its row.
     private func attempt(_ request: JoinRequest) async throws -> JoinAnswer {
         do {
             return try await self.store.join(request)

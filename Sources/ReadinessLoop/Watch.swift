@@ -10,9 +10,12 @@ package struct Readiness: OptionSet, Sendable {
     package static let writable = Readiness(rawValue: UInt32(FLOTILLA_WRITABLE))
     /// The other side is gone or the descriptor failed; reported whether asked for or not.
     package static let hungUp = Readiness(rawValue: UInt32(FLOTILLA_HUNG_UP))
-    package static let readableAndWritable = Readiness(rawValue: UInt32(FLOTILLA_READABLE | FLOTILLA_WRITABLE))
+    package static let readableAndWritable = Readiness(
+        rawValue: UInt32(FLOTILLA_READABLE | FLOTILLA_WRITABLE))
 
-    /// Whether reading brings something, and be it the end. By bits: a set literal costs more than the read itself,
+    /// Whether reading brings something, and be it the end.
+    ///
+    /// By bits: a set literal costs more than the read itself,
     /// since generic code is not specialised across modules.
     package var hasInput: Bool { self.rawValue & UInt32(FLOTILLA_READABLE | FLOTILLA_HUNG_UP) != 0 }
     package var hasRoom: Bool { self.rawValue & UInt32(FLOTILLA_WRITABLE) != 0 }

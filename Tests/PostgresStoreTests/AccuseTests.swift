@@ -120,7 +120,9 @@ import Testing
         }
     }
 
-    @Test func `the first heartbeat on a new line starts a new chain, however short the gap was`() async throws {
+    @Test func `the first heartbeat on a new line starts a new chain, however short the gap was`()
+        async throws
+    {
         try await withTestDatabase { db in
             let one = try await JoinedNode.join(db)
             _ = try await one.beat()

@@ -192,7 +192,7 @@ final class ConnectionHandle: @unchecked Sendable {
             return self.corked {
                 unsafe PQsendQueryParams(
                     self.connection, statement.sql, CInt(count), types, values, lengths, formats,
-                        statement.resultFormat) == 1
+                    statement.resultFormat) == 1
             }
         }
     }

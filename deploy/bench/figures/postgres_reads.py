@@ -14,8 +14,8 @@ PLACES = {"threads": [], "onloop": ["--on-loop"]}
 
 def ours(bench, server, tasks, connections, place, cores=None):
     return lambda seconds, _: bench.load(
-        "pg-read", "--tasks", tasks, "--connections", connections, "--database", server.connection, "--rows", bench.rows,
-        *PLACES[place], seconds=seconds, server=server, cores=cores)
+        "pg-read", "--tasks", tasks, "--connections", connections, "--database", server.connection,
+        "--rows", bench.rows, *PLACES[place], seconds=seconds, server=server, cores=cores)
 
 
 @subject(
@@ -45,7 +45,8 @@ def by_64_tasks(bench):
 
 @subject(
     Figure("pg.read.1task", "reads/s",
-           "point reads by one task on the driver's loop, over one connection; client and server pinned alike on both sides",
+           "point reads by one task on the driver's loop, over one connection; client and server pinned alike on both "
+           "sides",
            "pgbench -S -M prepared -c 1", at_least(0.9)),
     Figure("pg.read.1task_threads", "reads/s", "the same by a task on Swift's own threads",
            "pgbench -S -M prepared -c 1"),

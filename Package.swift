@@ -233,7 +233,10 @@ let package = Package(
         // Programs for developers: the loads of `make bench`, and the proof that the drivers leak nothing.
         .executableTarget(
             name: "Benchmarks",
-            dependencies: ["PostgresDriver", "RedisDriver", "ReadinessLoop", argumentParser, logging],
+            dependencies: [
+                "ClusterModel", "ClusterPorts", "ClusterRuntime", "ClusterTestKit", "PostgresDriver",
+                "PostgresStore", "RedisDriver", "ReadinessLoop", argumentParser, logging,
+            ],
             path: "Tests/Benchmarks",
             swiftSettings: ours),
         .systemLibrary(name: "CMalloc", path: "Tests/CMalloc"),

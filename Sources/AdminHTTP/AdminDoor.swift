@@ -12,6 +12,7 @@ package enum AdminDoor {
         package var desk: AccountDesk
         package var transfers: any TransferStore
         package var members: any MemberControl
+        package var leases: any LeaseStore
         package var feed: any FeedStore
         package var standing: any NodeStanding
         /// Nil where the cluster has none.
@@ -20,13 +21,15 @@ package enum AdminDoor {
 
         package init(
             gatekeeper: Gatekeeper, desk: AccountDesk, transfers: any TransferStore,
-            members: any MemberControl, feed: any FeedStore, standing: any NodeStanding,
+            members: any MemberControl, leases: any LeaseStore, feed: any FeedStore,
+            standing: any NodeStanding,
             cache: (any ViewCache)?, gauge: RequestGauge
         ) {
             self.gatekeeper = gatekeeper
             self.desk = desk
             self.transfers = transfers
             self.members = members
+            self.leases = leases
             self.feed = feed
             self.standing = standing
             self.cache = cache
@@ -43,7 +46,7 @@ package enum AdminDoor {
     ) -> any Service {
         let responder = AdminResponder(
             gatekeeper: needs.gatekeeper, desk: needs.desk, transfers: needs.transfers,
-            members: needs.members, feed: needs.feed, watchers: WatcherGauge(limit: 64),
+            members: needs.members, leases: needs.leases, feed: needs.feed, watchers: WatcherGauge(limit: 64),
             standing: needs.standing, cache: needs.cache)
         return DoorServer(
             responder: Door(responder, standing: needs.standing, gauge: needs.gauge), address: address,

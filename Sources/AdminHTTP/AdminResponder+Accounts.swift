@@ -41,7 +41,8 @@ extension AdminResponder {
             guard let id = UUID(uuidString: text) else { throw AdminProblems.unknown("key", text) }
             try await self.desk.revokeKey(account: account, id: id)
             return Response(status: .noContent)
-        case .document, .cluster, .nodes, .node, .drain, .resume, .evict, .changeNode, .views, .watch,
+        case .document, .cluster, .nodes, .node, .drain, .resume, .evict, .changeNode, .views, .leases,
+            .lease, .endLease, .watch,
             .transfers,
             .transfer, .accounts, .cache:
             preconditionFailure("\(route) does not concern one account")

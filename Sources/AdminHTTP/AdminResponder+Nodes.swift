@@ -25,7 +25,8 @@ extension AdminResponder {
                 try await self.members.setAttributes(patch.attributes, of: target)
             }
         case .evict(let name): return try await self.evict(name, try NodeOrder(body), by: asker)
-        case .document, .cluster, .nodes, .node, .views, .watch, .transfers, .transfer, .accounts,
+        case .document, .cluster, .nodes, .node, .views, .leases, .lease, .endLease, .watch, .transfers,
+            .transfer, .accounts,
             .createAccount,
             .account, .changeAccount, .keys, .createKey, .revokeKey, .cache:
             preconditionFailure("\(route) changes no node")

@@ -13,6 +13,7 @@ struct AdminResponder: DoorService {
     let desk: AccountDesk
     let transfers: any TransferStore
     let members: any MemberControl
+    let leases: any LeaseStore
     let feed: any FeedStore
     let watchers: WatcherGauge
     let standing: any NodeStanding
@@ -37,6 +38,10 @@ struct AdminResponder: DoorService {
             return try await self.changeNode(
                 route, try await self.body(of: request, context.channel), by: token?.label ?? "")
         case .views: return try await self.listViews(target.query)
+        case .leases: return try await self.listLeases(target.query)
+        case .lease(let epoch), .endLease(let epoch):
+            try QueryReader(target.query).finish()
+            return try await self.oneLease(epoch, ends: route == .endLease(epoch))
         case .watch: return try await self.watch(request, target.query)
         case .cache:
             return try self.plain(target) { JSONText.response(.ok, CacheAnswer(self.cache?.statistics())) }

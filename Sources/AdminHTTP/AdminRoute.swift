@@ -14,6 +14,9 @@ package enum AdminRoute: Sendable, Equatable {
     case evict(node: String)
     case changeNode(String)
     case views
+    case leases
+    case lease(String)
+    case endLease(String)
     case watch
     case transfers
     case transfer(String)
@@ -30,10 +33,12 @@ package enum AdminRoute: Sendable, Equatable {
     package var role: OperatorToken.Role? {
         switch self {
         case .document: nil
-        case .cluster, .nodes, .node, .views, .watch, .transfers, .transfer, .accounts, .account, .keys,
+        case .cluster, .nodes, .node, .views, .leases, .lease, .watch, .transfers, .transfer, .accounts,
+            .account, .keys,
             .cache:
             .auditor
-        case .drain, .resume, .evict, .changeNode, .createAccount, .changeAccount, .createKey, .revokeKey:
+        case .endLease, .drain, .resume, .evict, .changeNode, .createAccount, .changeAccount, .createKey,
+            .revokeKey:
             .operator
         }
     }
@@ -76,6 +81,9 @@ extension AdminRoute {
         Pattern(path: "/nodes/{name}/resume", methods: [("POST", { .resume(node: $0[0]) })]),
         Pattern(path: "/nodes/{name}/evict", methods: [("POST", { .evict(node: $0[0]) })]),
         Pattern(path: "/cluster/views", methods: [("GET", { _ in .views })]),
+        Pattern(path: "/leases", methods: [("GET", { _ in .leases })]),
+        Pattern(
+            path: "/leases/{epoch}", methods: [("GET", { .lease($0[0]) }), ("DELETE", { .endLease($0[0]) })]),
         Pattern(path: "/watch", methods: [("GET", { _ in .watch })]),
         Pattern(path: "/transfers", methods: [("GET", { _ in .transfers })]),
         Pattern(path: "/transfers/{id}", methods: [("GET", { .transfer($0[0]) })]),

@@ -10,6 +10,12 @@ package struct ClusterAnswer: Sendable, Equatable, Codable {
         package var draining: Int
         package var dead: Int
     }
+    package struct Leader: Sendable, Equatable, Codable {
+        package var slot: Int
+        package var node: String?
+        package var incarnation: Int64
+        package var term: Int64
+    }
     package struct ThisNode: Sendable, Equatable, Codable {
         package var name: String?
         package var slot: Int?
@@ -23,6 +29,8 @@ package struct ClusterAnswer: Sendable, Equatable, Codable {
     package var memberLimit: Int
     package var configVersion: Int64
     package var members: Members
+    /// Nil until somebody leads, and while the last leader is dead.
+    package var leader: Leader?
     package var thisNode: ThisNode
     package var readAt: Date
 
@@ -34,6 +42,12 @@ package struct ClusterAnswer: Sendable, Equatable, Codable {
         self.memberLimit = view.memberLimit
         self.configVersion = max(view.configVersion, standing.configVersion ?? view.configVersion).rawValue
         self.members = Members(active: count(.active), draining: count(.draining), dead: count(.dead))
+        self.leader = view.livingLeader.map { leader in
+            Leader(
+                slot: Int(leader.slot.rawValue),
+                node: view.members.first { $0.incarnation == leader.incarnation }?.name.description,
+                incarnation: leader.incarnation.rawValue, term: leader.term)
+        }
         self.thisNode = ThisNode(standing)
         self.readAt = view.readAt
     }
@@ -125,6 +139,40 @@ package struct ViewAnswer: Sendable, Equatable, Codable {
         self.slot = change.slot.map { Int($0.rawValue) }
         self.node = change.name?.description
         self.incarnation = change.incarnation?.rawValue
+    }
+}
+
+/// One lease.
+package struct LeaseAnswer: Sendable, Equatable, Codable {
+    package struct Limit: Sendable, Equatable, Codable {
+        package var key: String
+        package var slots: Int
+    }
+    package var epoch: Int64
+    package var kind: String
+    package var id: String
+    package var node: String
+    package var slot: Int
+    package var incarnation: Int64
+    /// Leases with the same one exclude one another.
+    package var order: String?
+    package var limit: Limit?
+    /// After so long it is void although its holder lives.
+    package var deadlineSeconds: Double?
+    package var ageSeconds: Double
+
+    package init(_ lease: LeaseRecord) {
+        func seconds(_ duration: Duration) -> Double { Double(duration.wholeMilliseconds) / 1_000 }
+        self.epoch = lease.title.epoch.rawValue
+        self.kind = lease.title.subject.kind.description
+        self.id = lease.title.subject.id
+        self.node = lease.node.description
+        self.slot = Int(lease.slot.rawValue)
+        self.incarnation = lease.incarnation.rawValue
+        self.order = lease.orderKey?.description
+        self.limit = lease.limit.map { Limit(key: $0.key, slots: $0.slots) }
+        self.deadlineSeconds = lease.deadline.map(seconds)
+        self.ageSeconds = seconds(lease.age)
     }
 }
 

@@ -30,11 +30,13 @@ package struct ClusterView: Hashable, Sendable {
     package var members: [Member]
     /// The database's time when the view was read.
     package var readAt: Date
+    /// Who took the lead last, dead or alive; nil when nobody has yet.
+    package var leader: Leadership?
 
     package init(
         cluster: ClusterID, version: Int64, memberLimit: Int, schemaVersion: Int,
         configVersion: ConfigVersion,
-        members: [Member], readAt: Date
+        members: [Member], readAt: Date, leader: Leadership? = nil
     ) {
         self.cluster = cluster
         self.version = version
@@ -43,6 +45,14 @@ package struct ClusterView: Hashable, Sendable {
         self.configVersion = configVersion
         self.members = members
         self.readAt = readAt
+        self.leader = leader
+    }
+
+    /// The one that leads, if it lives.
+    package var livingLeader: Leadership? {
+        guard let leader = self.leader else { return nil }
+        let lives = self.members.contains { $0.incarnation == leader.incarnation && $0.status != .dead }
+        return lives ? leader : nil
     }
 
     package func member(named name: NodeName) -> Member? { self.members.first { $0.name == name } }

@@ -7,13 +7,14 @@ package struct HeartbeatNews: Sendable, Hashable {
     package var configVersion: ConfigVersion
     /// Somebody departed and is not cleared.
     package var sweepDue: Bool
-    /// Every live member's heartbeat, own one included.
+    /// Every live member's heartbeat by slot, own one included.
     package var observed: [ObservedHeartbeat]
+    /// How many leases were taken away from this living incarnation, by deadline or by an operator.
+    package var leaseLosses: Int64
 
     package init(
         status: MemberStatus, chainUnbroken: Bool, viewVersion: Int64, configVersion: ConfigVersion,
-        sweepDue: Bool,
-        observed: [ObservedHeartbeat]
+        sweepDue: Bool, observed: [ObservedHeartbeat], leaseLosses: Int64 = 0
     ) {
         self.status = status
         self.chainUnbroken = chainUnbroken
@@ -21,6 +22,7 @@ package struct HeartbeatNews: Sendable, Hashable {
         self.configVersion = configVersion
         self.sweepDue = sweepDue
         self.observed = observed
+        self.leaseLosses = leaseLosses
     }
 }
 

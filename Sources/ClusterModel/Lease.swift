@@ -118,6 +118,10 @@ package enum LeaseAnswer: Hashable, Sendable {
     case limited
     /// The asking incarnation is dead.
     case fenced
+
+    package var isGranted: Bool {
+        if case .granted = self { true } else { false }
+    }
 }
 
 /// A lease as it stands in the database.
@@ -144,6 +148,18 @@ package struct LeaseRecord: Hashable, Sendable {
         self.limit = limit
         self.deadline = deadline
         self.age = age
+    }
+}
+
+/// A lease that was taken away from a living holder, by its deadline or by an operator.
+package struct LeaseLoss: Hashable, Sendable {
+    /// Counts the losses of one incarnation, from 1, without a gap.
+    package var number: Int64
+    package var title: LeaseTitle
+
+    package init(number: Int64, title: LeaseTitle) {
+        self.number = number
+        self.title = title
     }
 }
 

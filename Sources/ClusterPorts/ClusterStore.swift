@@ -47,8 +47,17 @@ package protocol ClusterStore: Sendable {
     /// Closes it: nothing in the database belongs to the departed any more.
     func closeDeparture(of departed: Incarnation, by right: NodeRight) async throws(StoreError)
 
-    /// Removes rows of the dead that are older and cleared. Answers how many.
-    func prune(olderThan age: Duration) async throws(StoreError) -> Int
+    /// Takes the lead if the claim's incarnation is live, nobody has led since its term, and whoever had that term
+    /// is dead. Makes a new view.
+    ///
+    /// Nil when it did not; the view then tells who leads.
+    func takeLead(_ claim: LeadClaim) async throws(StoreError) -> Leadership?
+
+    /// Removes rows of the dead that are older and cleared, and what was noted of their leases. Answers how many
+    /// members.
+    ///
+    /// A leader's write: does nothing unless the incarnation lives and has the term at this moment.
+    func prune(olderThan age: Duration, by leader: LeaderRight) async throws(StoreError) -> Int
 }
 
 /// What the cluster's row says.

@@ -8,11 +8,19 @@ package protocol NodeStanding: Sendable {
     /// The last published view; nil before the first join.
     func view() -> ClusterView?
 
-    /// One element after each change of view, standing, configuration version or due sweep; only the newest is kept.
+    /// One element after each change of view, standing, configuration version, due sweep or lost leases; only the
+    /// newest is kept.
     func changes() -> AsyncStream<Void>
 
     /// Whether the last heartbeat's answer said that somebody departed and is not cleared.
     func sweepDue() -> Bool
+
+    /// How many leases were taken away from the living incarnation, as the last heartbeat's answer said.
+    func leaseLosses() -> Int64
+}
+
+extension NodeStanding {
+    package func leaseLosses() -> Int64 { 0 }
 }
 
 /// Counts what a node has in hand; its numbers go out with the heartbeats.

@@ -1,6 +1,6 @@
-import ClusterModel
+package import ClusterModel
 package import ClusterPorts
-package import Coordinator
+import Coordinator
 package import Logging
 import ServiceLifecycle
 import Synchronization
@@ -19,6 +19,7 @@ package final class ClusterRuntime: Service {
 
     let store: any ClusterStore
     let logger: Logger
+    let drain: (any OwnDrain)?
     package let board: StandingBoard
     private let lines: any HeartbeatLines
     private let mount: any MountGuard & StagingArea
@@ -28,12 +29,14 @@ package final class ClusterRuntime: Service {
     private let joiner: Joiner
     private let stopping = Mutex(Stopping())
 
+    /// - Parameter drain: nil for a node that is never drained by itself.
     package init(
         store: any ClusterStore, lines: any HeartbeatLines, mount: any MountGuard & StagingArea,
-        meter: any LoadMeter, profile: NodeProfile, times: MembershipTimes = .standard, board: StandingBoard,
-        logger: Logger
+        meter: any LoadMeter, profile: NodeProfile, times: MembershipTimes = .standard,
+        drain: (any OwnDrain)? = nil, board: StandingBoard, logger: Logger
     ) {
         self.store = store
+        self.drain = drain
         self.lines = lines
         self.mount = mount
         self.meter = meter
@@ -88,7 +91,7 @@ package final class ClusterRuntime: Service {
         try self.checkConnections(facts)
         let identity = try await self.joiner.bindMount(facts)
         let incarnation = try await self.joiner.drawIncarnation()
-        // Four beats a second: a minute of them, and then the newest are refused rather than queued.
+        // Four beats a second, with how late they left: half a minute of them, and then the newest are refused rather than queued.
         let (reports, continuation) = AsyncStream.makeStream(
             of: LineThread.Report.self, bufferingPolicy: .bufferingOldest(256))
         let (opened, openedContinuation) = AsyncStream.makeStream(
@@ -121,7 +124,9 @@ package final class ClusterRuntime: Service {
         }
         beating.begin(right)
         holding.begin(right)
-        let watch = MountWatch(mount: self.mount, identity: identity, board: self.board, logger: self.logger)
+        let watch = MountWatch(
+            mount: self.mount, identity: identity, board: self.board, logger: self.logger
+        ) { continuation.yield(.input(.measured($0), at: SteadyClock.now())) }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await watch.run() }
             await self.live(right, thread: beating, reports: reports)

@@ -28,6 +28,7 @@ final class LineThread: Sendable {
     private struct Orders {
         var right: NodeRight?
         var wakeAt: ClusterInstant?
+        var percent = 100
         var stopped = false
     }
 
@@ -81,6 +82,14 @@ final class LineThread: Sendable {
         if earlier { self.poke.signal() }
     }
 
+    /// What the next heartbeats say of the capacity: percent of what the node was set up for, and at least 1.
+    func offer(percent: Int) { self.orders.withLock { $0.percent = percent } }
+
+    private var offered: Int {
+        let percent = self.orders.withLock { $0.percent }
+        return max(min(self.capacity, 1), self.capacity * percent / 100)
+    }
+
     /// The thread closes its line and ends within one heartbeat's deadline.
     ///
     /// It is safe to call this twice.
@@ -98,10 +107,13 @@ final class LineThread: Sendable {
         var everOpened = false
         var failures = 0
         var next = SteadyClock.now()
+        /// From when on only the timer could be late, not the database.
+        var free = next
         while !self.stopped {
             if line == nil {
                 line = self.open(reporting: !everOpened, failures: &failures)
                 guard line != nil else { continue }
+                free = SteadyClock.now()
                 if !everOpened {
                     everOpened = true
                     self.report(.opened)
@@ -112,9 +124,14 @@ final class LineThread: Sendable {
                 next = SteadyClock.now()
                 continue
             }
-            if SteadyClock.now() >= next {
-                next = SteadyClock.now().advanced(by: self.period)
+            let now = SteadyClock.now()
+            if now >= next {
+                if self.role == .heartbeat {
+                    self.report(.input(.measured(.beatLeft(late: now.since(max(next, free)))), at: now))
+                }
+                next = now.advanced(by: self.period)
                 guard self.turn(&line, right: right) else { break }
+                free = SteadyClock.now()
                 // A broken line may have been the last one that held the lock: open the next one at once.
                 guard line != nil else { continue }
             }
@@ -154,7 +171,7 @@ final class LineThread: Sendable {
             let sentAt = SteadyClock.now()
             let pulse = Pulse(
                 slot: right.slot, incarnation: right.incarnation, load: self.meter.sample(),
-                capacity: self.capacity)
+                capacity: self.offered)
             switch try current.beat(pulse, within: self.times.heartbeatDeadline) {
             case .alive(let news):
                 self.board.acknowledged(news, sentAt: sentAt, incarnation: right.incarnation)
@@ -166,6 +183,7 @@ final class LineThread: Sendable {
                 return false
             }
         } catch {
+            if self.role == .heartbeat { self.report(.input(.measured(.beatFailed), at: SteadyClock.now())) }
             self.logger.debug("line failed", metadata: ["line.role": "\(self.role)", "error": "\(error)"])
             current.close()
             line = nil

@@ -1,12 +1,16 @@
+import ClusterModel
 import ClusterPorts
+import Coordinator
 import Logging
 
-/// Probes the mount once a second and lets the board know, so that a node without its mount does nothing with it.
+/// Probes the mount once a second and lets the board know, so that a node without its mount does nothing with it;
+/// how long it took goes to the node's judgement of its own health.
 struct MountWatch: Sendable {
     let mount: any MountGuard
     let identity: MountIdentity
     let board: StandingBoard
     let logger: Logger
+    let report: @Sendable (HealthSign) -> Void
 
     static let period: Duration = .seconds(1)
     static let deadline: Duration = .seconds(3)
@@ -14,6 +18,7 @@ struct MountWatch: Sendable {
     func run() async {
         while !Task.isCancelled {
             let trouble: String?
+            let started = SteadyClock.now()
             do {
                 try await self.mount.probe(expecting: self.identity, within: Self.deadline)
                 trouble = nil
@@ -22,6 +27,7 @@ struct MountWatch: Sendable {
             }
             // A probe that was given up says nothing of the mount.
             if Task.isCancelled { return }
+            self.report(.mountProbed(took: SteadyClock.now().since(started), trouble: trouble))
             if self.board.mount(trouble) {
                 if let trouble {
                     self.logger.warning(

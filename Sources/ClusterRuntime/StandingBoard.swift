@@ -1,6 +1,6 @@
 package import ClusterModel
 import ClusterPorts
-package import Coordinator
+import Coordinator
 import Synchronization
 
 /// Where a node's standing and the published view hang for everybody to read, without asking anybody.
@@ -11,6 +11,7 @@ package final class StandingBoard: NodeStanding {
         var knowledge: StandingRule.Knowledge?
         var view: ClusterView?
         var sweepDue = false
+        var leaseLosses: Int64 = 0
         var mountTrouble: String?
         var everJoined = false
         var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
@@ -34,6 +35,16 @@ package final class StandingBoard: NodeStanding {
     package func view() -> ClusterView? { self.state.withLock { $0.view } }
 
     package func sweepDue() -> Bool { self.state.withLock { $0.sweepDue } }
+
+    package func leaseLosses() -> Int64 { self.state.withLock { $0.leaseLosses } }
+
+    /// What a leader's writes must carry; nil when this node does not lead, or may claim nothing at this moment.
+    package func leading() -> LeaderRight? {
+        guard let right = self.standing().right, let leader = self.view()?.leader,
+            leader.incarnation == right.incarnation
+        else { return nil }
+        return LeaderRight(right: right, term: leader.term)
+    }
 
     /// Whether the node has been a member at least once since it started.
     package func everJoined() -> Bool { self.state.withLock { $0.everJoined } }
@@ -59,6 +70,7 @@ package final class StandingBoard: NodeStanding {
             state.knowledge = StandingRule.Knowledge(
                 right: right, status: .active, configVersion: configVersion, acknowledged: sentAt)
             state.everJoined = true
+            state.leaseLosses = 0
             return true
         }
     }
@@ -70,12 +82,13 @@ package final class StandingBoard: NodeStanding {
             }
             let changed =
                 knowledge.status != news.status || knowledge.configVersion != news.configVersion
-                || state.sweepDue != news.sweepDue
+                || state.sweepDue != news.sweepDue || state.leaseLosses != news.leaseLosses
             knowledge.status = news.status
             knowledge.configVersion = max(knowledge.configVersion, news.configVersion)
             knowledge.acknowledged = sentAt
             state.knowledge = knowledge
             state.sweepDue = news.sweepDue
+            state.leaseLosses = news.leaseLosses
             return changed
         }
     }

@@ -8,6 +8,7 @@ package final class FixedStanding: NodeStanding {
         var standing: Standing
         var view: ClusterView?
         var sweepDue = false
+        var leaseLosses: Int64 = 0
         var watchers: [AsyncStream<Void>.Continuation] = []
     }
     private let state: Mutex<State>
@@ -24,6 +25,7 @@ package final class FixedStanding: NodeStanding {
     package func standing() -> Standing { self.state.withLock { $0.standing } }
     package func view() -> ClusterView? { self.state.withLock { $0.view } }
     package func sweepDue() -> Bool { self.state.withLock { $0.sweepDue } }
+    package func leaseLosses() -> Int64 { self.state.withLock { $0.leaseLosses } }
 
     package func changes() -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(
@@ -35,6 +37,7 @@ package final class FixedStanding: NodeStanding {
     package func set(_ standing: Standing) { self.change { $0.standing = standing } }
     package func set(view: ClusterView?) { self.change { $0.view = view } }
     package func set(sweepDue: Bool) { self.change { $0.sweepDue = sweepDue } }
+    package func set(leaseLosses: Int64) { self.change { $0.leaseLosses = leaseLosses } }
 
     private func change(_ body: (inout State) -> Void) {
         let watchers = self.state.withLock { state in

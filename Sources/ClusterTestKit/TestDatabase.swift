@@ -1,3 +1,4 @@
+package import ClusterModel
 import Foundation
 package import Logging
 package import PostgresDriver

@@ -7,9 +7,16 @@ package import ClusterModel
 /// nodes never hold the same right.
 package struct Coordinator: Sendable, Equatable {
     package private(set) var membership: Membership
+    package private(set) var candidacy: Candidacy
+    package private(set) var health: LocalHealth
 
-    package init(right: NodeRight, joinedAt now: ClusterInstant, times: MembershipTimes = .standard) {
+    package init(
+        right: NodeRight, joinedAt now: ClusterInstant, times: MembershipTimes = .standard,
+        healthTimes: HealthTimes = .standard
+    ) {
         self.membership = Membership(right: right, joinedAt: now, times: times)
+        self.candidacy = Candidacy(right: right, joinedAt: now, times: times)
+        self.health = LocalHealth(right: right, times: healthTimes)
     }
 
     /// What the runtime tells.
@@ -21,40 +28,42 @@ package struct Coordinator: Sendable, Equatable {
         case viewRead(ClusterView)
         /// The store's answer to an accusation.
         case accusationAnswered(Accusation, killed: Bool)
+        /// The store's answer to a claim of the lead; nil when it was not taken, or nobody knows.
+        case leadAnswered(LeadClaim, taken: Leadership?)
+        /// What the node noticed of its own health.
+        case measured(HealthSign)
+        /// The store's answer to ``Effects/drain``; false when nothing changed, nil when nobody knows.
+        case drainAnswered(DrainWish, done: Bool?)
         /// The time that ``Effects/wakeAt`` asked for has come.
         case woke
     }
 
     package mutating func step(_ input: Input, at now: ClusterInstant) -> Effects {
+        var effects = Effects()
+        guard self.membership.state == .alive else { return effects }
         switch input {
         case .beatAnswered(let news, let sentAt):
-            self.membership.beatAnswered(news, sentAt: sentAt, at: now)
+            self.membership.beatAnswered(news, at: now, &effects)
+            self.candidacy.beatAnswered(news, sentAt: sentAt, at: now, &effects)
+            self.health.beatAnswered(news, sentAt: sentAt, at: now, &effects)
         case .foundDead:
-            self.membership.foundDead()
+            self.membership.foundDead(&effects)
         case .viewRead(let view):
-            self.membership.viewRead(view)
+            self.membership.viewRead(view, &effects)
+            guard effects.publishes != nil else { break }
+            self.candidacy.viewPublished(view, at: now, &effects)
+            self.health.viewPublished(view)
         case .accusationAnswered(let accusation, let killed):
-            self.membership.accusationAnswered(accusation, killed: killed)
+            self.membership.accusationAnswered(accusation, killed: killed, &effects)
+        case .leadAnswered(let claim, let taken):
+            self.candidacy.leadAnswered(claim, taken: taken, &effects)
+        case .measured(let sign):
+            self.health.measured(sign, at: now, &effects)
+        case .drainAnswered(let order, let done):
+            self.health.drainAnswered(order, done: done, at: now)
         case .woke:
-            self.membership.woke(at: now)
+            self.membership.woke(at: now, &effects)
         }
+        return effects
     }
-}
-
-/// Orders to the runtime, performed in the order of the fields.
-package struct Effects: Sendable, Equatable {
-    /// Guarded writes, one statement each.
-    package var accusations: [Accusation] = []
-    /// The view that is known is out of date: read it.
-    package var readsView = false
-    /// A view to show to everybody; a successor of the last one.
-    package var publishes: ClusterView?
-    /// Somebody departed: clear what it left, now.
-    package var sweeps = false
-    /// This incarnation is dead: cancel everything and join again as a new one.
-    package var ends = false
-    /// When to say ``Coordinator/Input/woke``; nil for not before the next heartbeat's answer.
-    package var wakeAt: ClusterInstant?
-
-    package init() {}
 }

@@ -11,7 +11,7 @@ struct FlotillaCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, ConfigCommand.self, ClusterCommand.self, NodesCommand.self,
             AccountsCommand.self,
-            TransfersCommand.self, TokenCommand.self, WatchCommand.self,
+            TransfersCommand.self, TokenCommand.self, LeasesCommand.self, WatchCommand.self,
         ])
 
     /// Prints one clear line for what is our own to explain, and ends with the code that goes with it.

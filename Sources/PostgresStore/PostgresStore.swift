@@ -1,3 +1,4 @@
+package import ClusterModel
 import ClusterPorts
 package import PostgresDriver
 
@@ -9,7 +10,7 @@ package import PostgresDriver
 package struct PostgresStore: ClusterStore, MemberControl, FeedStore, NameStore, TransferStore, AccountStore {
     package let pool: PostgresPool
     package let times: MembershipTimes
-    private let lane: PostgresPoolLane
+    let lane: PostgresPoolLane
 
     /// - Parameter lane: what membership and claims go by is `claims`, so that no other work can hold it up.
     package init(

@@ -10,6 +10,6 @@ struct FlotillaBenchmarks: AsyncParsableCommand {
         abstract: "One load a subcommand, for `make bench`; prints one line of JSON.",
         subcommands: [
             PointReads.self, RowUpdates.self, CombinedUpdates.self, RowCopy.self, RedisReads.self,
-            RedisWrites.self,
+            RedisWrites.self, LeaseCycles.self,
         ])
 }

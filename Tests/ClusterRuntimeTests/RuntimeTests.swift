@@ -12,12 +12,6 @@ import Testing
 
 /// Whole nodes without doors: runtime, real database, real mount.
 @Suite(.serialized) struct RuntimeTests {
-    private struct Idle: LoadMeter {
-        func sample() -> LoadSample { .idle }
-    }
-
-    private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
     /// Opens the first line, and no other one after it.
     private final class OneLine: HeartbeatLines {
         private let inner: any HeartbeatLines
@@ -40,60 +34,13 @@ import Testing
         }
     }
 
-    private static func node(
-        _ name: String?, _ database: TestDatabase, mount: String, lines: (any HeartbeatLines)? = nil
-    ) -> ClusterRuntime {
-        ClusterRuntime(
-            store: database.store, lines: lines ?? database.lines,
-            mount: PosixVault(root: mount, logger: Self.quiet),
-            meter: Idle(),
-            profile: NodeProfile(
-                name: name.flatMap { NodeName($0) },
-                addresses: NodeAddresses(host: "127.0.0.1", filesPort: 1, adminPort: 2), version: "test",
-                knownSchema: Migration.newest, attributes: [:], capacity: 10, connections: 1),
-            board: StandingBoard(), logger: Self.quiet)
-    }
-
-    private static func withFolder(_ body: (String) async throws -> Void) async throws {
-        let folder = try ScratchFolder("runtime")
-        try await body(folder.path)
-    }
-
-    /// Runs nodes until the body returns, then stops them gracefully.
-    private static func running(
-        _ nodes: [ClusterRuntime], _ body: @escaping @Sendable () async throws -> Void
-    ) async throws {
-        let group = ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: nodes.map {
-                    ServiceGroupConfiguration.ServiceConfiguration(
-                        service: $0, failureTerminationBehavior: .gracefullyShutdownGroup)
-                }, logger: Self.quiet))
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await group.run() }
-            do {
-                try await body()
-            } catch {
-                await group.triggerGracefulShutdown()
-                throw error
-            }
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
-        }
-    }
-
-    private static func isServing(_ node: ClusterRuntime) -> Bool {
-        if case .serving = node.board.standing() { return true }
-        return false
-    }
-
     @Test func `nodes join, see one another, and leave`() async throws {
         try await withTestDatabase { database in
-            try await Self.withFolder { folder in
-                let nodes = ["a", "b", "c"].map { Self.node($0, database, mount: folder) }
-                try await Self.running(nodes) {
+            try await TestNodes.withFolder { folder in
+                let nodes = ["a", "b", "c"].map { TestNodes.node($0, database, mount: folder) }
+                try await TestNodes.running(nodes) {
                     try await eventually(within: .seconds(20)) {
-                        nodes.allSatisfy { Self.isServing($0) && $0.board.view()?.members.count == 3 }
+                        nodes.allSatisfy { TestNodes.isServing($0) && $0.board.view()?.members.count == 3 }
                     }
                 }
                 let view = try await database.store.view()
@@ -105,10 +52,10 @@ import Testing
 
     @Test func `an evicted node notices, and joins again as a new incarnation`() async throws {
         try await withTestDatabase { database in
-            try await Self.withFolder { folder in
-                let node = Self.node("a", database, mount: folder)
-                try await Self.running([node]) {
-                    try await eventually(within: .seconds(20)) { Self.isServing(node) }
+            try await TestNodes.withFolder { folder in
+                let node = TestNodes.node("a", database, mount: folder)
+                try await TestNodes.running([node]) {
+                    try await eventually(within: .seconds(20)) { TestNodes.isServing(node) }
                     let first = try #require(node.board.standing().right)
                     #expect(try await database.store.leave(slot: first.slot, incarnation: first.incarnation))
                     try await eventually(within: .seconds(20)) {
@@ -121,10 +68,10 @@ import Testing
 
     @Test func `a crashed member is declared dead by the others`() async throws {
         try await withTestDatabase { database in
-            try await Self.withFolder { folder in
-                let node = Self.node("a", database, mount: folder)
-                try await Self.running([node]) {
-                    try await eventually(within: .seconds(20)) { Self.isServing(node) }
+            try await TestNodes.withFolder { folder in
+                let node = TestNodes.node("a", database, mount: folder)
+                try await TestNodes.running([node]) {
+                    try await eventually(within: .seconds(20)) { TestNodes.isServing(node) }
                     let victim = try await JoinedNode.join(database, named: "victim")
                     try await victim.beat()
                     try await victim.dropLines()
@@ -142,10 +89,10 @@ import Testing
     @Test(.timeLimit(.minutes(1)))
     func `a node that waits for its second line can be stopped`() async throws {
         try await withTestDatabase { database in
-            try await Self.withFolder { folder in
+            try await TestNodes.withFolder { folder in
                 let lines = OneLine(database.lines)
-                let node = Self.node("a", database, mount: folder, lines: lines)
-                try await Self.running([node]) {
+                let node = TestNodes.node("a", database, mount: folder, lines: lines)
+                try await TestNodes.running([node]) {
                     try await eventually(within: .seconds(8)) { lines.asked > 2 }
                 }
                 #expect(try await database.store.view().members.isEmpty)
@@ -155,15 +102,16 @@ import Testing
 
     @Test func `a live name is refused with one clear line`() async throws {
         try await withTestDatabase { database in
-            try await Self.withFolder { folder in
-                let node = Self.node("a", database, mount: folder)
-                try await Self.running([node]) {
-                    try await eventually(within: .seconds(20)) { Self.isServing(node) }
-                    let second = Self.node("a", database, mount: folder)
+            try await TestNodes.withFolder { folder in
+                let node = TestNodes.node("a", database, mount: folder)
+                try await TestNodes.running([node]) {
+                    try await eventually(within: .seconds(20)) { TestNodes.isServing(node) }
+                    let second = TestNodes.node("a", database, mount: folder)
                     await #expect(throws: RuntimeError.nameTaken(name: "a", node: "127.0.0.1:1")) {
                         try await second.run()
                     }
-                    let staging = try await PosixVault(root: folder, logger: Self.quiet).stagingIncarnations()
+                    let staging = try await PosixVault(root: folder, logger: TestNodes.quiet)
+                        .stagingIncarnations()
                     #expect(staging == [try #require(node.board.standing().right).incarnation])
                 }
             }
@@ -173,14 +121,18 @@ import Testing
     @Test func `two clusters on one folder at the same moment: one is refused`() async throws {
         try await withTestDatabase { first in
             try await withTestDatabase { second in
-                try await Self.withFolder { folder in
-                    let nodes = [Self.node("a", first, mount: folder), Self.node("a", second, mount: folder)]
+                try await TestNodes.withFolder { folder in
+                    let nodes = [
+                        TestNodes.node("a", first, mount: folder), TestNodes.node("a", second, mount: folder),
+                    ]
                     let outcomes = await withTaskGroup(of: Bool.self) { group in
                         for node in nodes {
                             group.addTask {
                                 do {
-                                    try await Self.running([node]) {
-                                        try await eventually(within: .seconds(20)) { Self.isServing(node) }
+                                    try await TestNodes.running([node]) {
+                                        try await eventually(within: .seconds(20)) {
+                                            TestNodes.isServing(node)
+                                        }
                                     }
                                     return true
                                 } catch {

@@ -81,7 +81,8 @@ package struct DoorNode: Sendable {
                         address: anywhere, limits: limits, logger: logger, onBound: { filesPort.set($0) }),
                     AdminDoor.server(
                         .init(
-                            gatekeeper: gatekeeper, desk: desk, transfers: store, members: store, feed: store,
+                            gatekeeper: gatekeeper, desk: desk, transfers: store, members: store,
+                            leases: store, feed: store,
                             standing: standing, cache: nil,
                             gauge: gauge),
                         address: anywhere, limits: limits, logger: logger, onBound: { adminPort.set($0) }),

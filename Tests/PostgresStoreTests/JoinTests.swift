@@ -46,6 +46,18 @@ import Testing
         }
     }
 
+    @Test func `a live name stays taken when the database's clock is stepped`() async throws {
+        try await withTestDatabase { db in
+            let node = try await JoinedNode.join(db, named: "alice")
+            for milliseconds in [60_000, -60_000] {
+                try await db.silence(node, milliseconds: milliseconds)
+                let again = try await db.store.nextIncarnation(above: nil)
+                let answer = try await db.store.join(.test(again, named: node.right.name))
+                guard case .nameTaken = answer else { throw JoinedNode.JoinRefused(answer: answer) }
+            }
+        }
+    }
+
     @Test func `of two joiners with one name one wins`() async throws {
         try await withTestDatabase { db in
             let name = NodeName("twin")

@@ -113,6 +113,11 @@ class Bench:
         key = ("redis", cores)
         return self.servers[key] if key in self.servers else self.start(Redis, key)
 
+    def server(self, kind, cores=None):
+        """One of another kind, started once: a peer's server."""
+        key = (kind.__name__.lower(), cores)
+        return self.servers[key] if key in self.servers else self.start(kind, key)
+
     def start(self, kind, key):
         name = "-".join(part for part in key if part is not None)
         # Noted before it runs, so that it is stopped whatever happens meanwhile.

@@ -17,13 +17,18 @@ package struct Membership: Sendable, Equatable {
     package private(set) var state: State = .alive
     /// Since when, on the own clock, every heartbeat's answer said that the chain is unbroken.
     package private(set) var chainSince: ClusterInstant
-    package private(set) var watches: [Incarnation: Watch] = [:]
+    /// The others, in the order of the heartbeat's answer; changed in place while nobody comes or goes.
+    package private(set) var watches: [Watch] = []
     package private(set) var published: ClusterView?
     private var viewAskedAt: ClusterInstant?
+    /// In nanoseconds: this is worked out for each member with each heartbeat.
+    private let fastWindow: Int64
+    private let slowWindow: Int64
 
     /// What is known of another member's heartbeat.
     package struct Watch: Sendable, Equatable {
         package var slot: Slot
+        package var incarnation: Incarnation
         package var heartbeats: Int64
         /// When its number was first seen, on the own clock.
         package var since: ClusterInstant
@@ -31,86 +36,100 @@ package struct Membership: Sendable, Equatable {
         ///
         /// At most one for a member at a time.
         package var accused = false
+
+        init(_ observed: ObservedHeartbeat, since: ClusterInstant) {
+            self.slot = observed.slot
+            self.incarnation = observed.incarnation
+            self.heartbeats = observed.heartbeats
+            self.since = since
+        }
     }
 
     package init(right: NodeRight, joinedAt now: ClusterInstant, times: MembershipTimes) {
         self.right = right
         self.times = times
         self.chainSince = now
+        self.fastWindow = times.fastWindow.wholeNanoseconds
+        self.slowWindow = times.slowWindow.wholeNanoseconds
     }
 
-    package mutating func beatAnswered(
-        _ news: HeartbeatNews, sentAt: ClusterInstant, at now: ClusterInstant
-    ) -> Effects {
-        var effects = Effects()
-        guard self.state == .alive else { return effects }
+    mutating func beatAnswered(_ news: HeartbeatNews, at now: ClusterInstant, _ effects: inout Effects) {
+        guard self.state == .alive else { return }
         if !news.chainUnbroken {
             self.chainSince = now
-            self.watches = [:]
+            self.watches.removeAll(keepingCapacity: true)
         }
         self.observe(news.observed, at: now)
-        effects.accusations = self.accusations(at: now)
-        effects.readsView = self.isViewOld(news, at: now)
-        if effects.readsView { self.viewAskedAt = now }
-        effects.wakeAt = self.nextDue(after: now)
-        return effects
+        self.accuse(at: now, &effects)
+        if self.isViewOld(news, at: now) {
+            effects.readsView = true
+            self.viewAskedAt = now
+        }
     }
 
-    package mutating func foundDead() -> Effects {
-        var effects = Effects()
-        guard self.state == .alive else { return effects }
+    mutating func foundDead(_ effects: inout Effects) {
+        guard self.state == .alive else { return }
         self.state = .dead
         effects.ends = true
-        return effects
     }
 
     /// A view that is not a successor of the published one is dropped: answers may overtake one another.
     ///
     /// One of the same version that was read later shows the same members with newer load.
-    package mutating func viewRead(_ view: ClusterView) -> Effects {
-        var effects = Effects()
-        guard self.state == .alive else { return effects }
+    mutating func viewRead(_ view: ClusterView, _ effects: inout Effects) {
+        guard self.state == .alive else { return }
         if let published = self.published {
-            guard (view.version, view.readAt) > (published.version, published.readAt) else { return effects }
+            guard (view.version, view.readAt) > (published.version, published.readAt) else { return }
         }
         self.published = view
         effects.publishes = view
-        return effects
     }
 
-    package mutating func accusationAnswered(_ accusation: Accusation, killed: Bool) -> Effects {
-        var effects = Effects()
-        guard self.state == .alive else { return effects }
+    mutating func accusationAnswered(_ accusation: Accusation, killed: Bool, _ effects: inout Effects) {
+        guard self.state == .alive else { return }
+        let index = self.watches.firstIndex { $0.incarnation == accusation.targetIncarnation }
         if killed {
-            self.watches[accusation.targetIncarnation] = nil
+            if let index { self.watches.remove(at: index) }
             effects.readsView = true
             effects.sweeps = true
-        } else {
-            self.watches[accusation.targetIncarnation]?.accused = false
+        } else if let index {
+            self.watches[index].accused = false
         }
-        return effects
     }
 
-    package mutating func woke(at now: ClusterInstant) -> Effects {
-        var effects = Effects()
-        guard self.state == .alive else { return effects }
-        effects.accusations = self.accusations(at: now)
-        effects.wakeAt = self.nextDue(after: now)
-        return effects
+    mutating func woke(at now: ClusterInstant, _ effects: inout Effects) {
+        guard self.state == .alive else { return }
+        self.accuse(at: now, &effects)
     }
 
     // MARK: Watching
 
+    /// While nobody comes or goes, the answer names the same members in the same order, and nothing is moved.
     private mutating func observe(_ observed: [ObservedHeartbeat], at now: ClusterInstant) {
-        var watches: [Incarnation: Watch] = [:]
+        var index = 0
         for other in observed where other.incarnation != self.right.incarnation {
-            if let known = self.watches[other.incarnation], known.heartbeats == other.heartbeats {
-                watches[other.incarnation] = known
-            } else {
-                watches[other.incarnation] = Watch(slot: other.slot, heartbeats: other.heartbeats, since: now)
+            guard index < self.watches.count, self.watches[index].incarnation == other.incarnation else {
+                return self.observeAnew(observed, at: now)
             }
+            if self.watches[index].heartbeats != other.heartbeats {
+                self.watches[index].heartbeats = other.heartbeats
+                self.watches[index].since = now
+                self.watches[index].accused = false
+            }
+            index += 1
         }
-        self.watches = watches
+        if index < self.watches.count { self.watches.removeSubrange(index...) }
+    }
+
+    private mutating func observeAnew(_ observed: [ObservedHeartbeat], at now: ClusterInstant) {
+        let known = self.watches
+        self.watches = observed.compactMap { other in
+            guard other.incarnation != self.right.incarnation else { return nil }
+            let same = known.first {
+                $0.incarnation == other.incarnation && $0.heartbeats == other.heartbeats
+            }
+            return same ?? Watch(other, since: now)
+        }
     }
 
     /// There is a newer one, or the load that it shows is old.
@@ -119,29 +138,31 @@ package struct Membership: Sendable, Equatable {
         return self.viewAskedAt.map { now.since($0) >= self.times.viewRefresh } ?? true
     }
 
-    private var chainForVote: Duration { self.times.slowWindow }
-
-    private mutating func accusations(at now: ClusterInstant) -> [Accusation] {
-        guard now.since(self.chainSince) >= self.chainForVote else { return [] }
-        var accusations: [Accusation] = []
-        for (incarnation, watch) in self.watches.sorted(by: { $0.key < $1.key }) {
-            let watched = now.since(watch.since)
-            guard watched >= self.times.fastWindow, !watch.accused else { continue }
-            self.watches[incarnation]?.accused = true
-            accusations.append(
-                Accusation(
-                    accuserSlot: self.right.slot, accuser: self.right.incarnation, target: watch.slot,
-                    targetIncarnation: incarnation, heartbeats: watch.heartbeats, watched: watched))
+    /// Accuses who stood still for the fast window, and asks to be woken when the next one will have.
+    private mutating func accuse(at now: ClusterInstant, _ effects: inout Effects) {
+        let voteAt = self.chainSince.nanoseconds + self.slowWindow
+        let mayVote = now.nanoseconds >= voteAt
+        var due = Int64.max
+        for index in self.watches.indices {
+            let since = self.watches[index].since.nanoseconds
+            let fastAt = max(since + self.fastWindow, voteAt)
+            guard now.nanoseconds >= fastAt else {
+                due = min(due, fastAt)
+                continue
+            }
+            let slowAt = since + self.slowWindow
+            if slowAt > now.nanoseconds { due = min(due, slowAt) }
+            guard mayVote, !self.watches[index].accused else { continue }
+            self.watches[index].accused = true
+            effects.accusations.append(self.accusation(of: self.watches[index], at: now))
         }
-        return accusations
+        if due < .max { effects.wake(at: ClusterInstant(nanoseconds: due)) }
     }
 
-    /// The next moment at which a member will have stood still for a window, if nothing is heard of it.
-    private func nextDue(after now: ClusterInstant) -> ClusterInstant? {
-        let voteAt = self.chainSince.advanced(by: self.chainForVote)
-        let due = self.watches.values.flatMap { watch in
-            [self.times.fastWindow, self.times.slowWindow].map { max(watch.since.advanced(by: $0), voteAt) }
-        }
-        return due.filter { $0 > now }.min()
+    private func accusation(of watch: Watch, at now: ClusterInstant) -> Accusation {
+        Accusation(
+            accuserSlot: self.right.slot, accuser: self.right.incarnation, target: watch.slot,
+            targetIncarnation: watch.incarnation, heartbeats: watch.heartbeats,
+            watched: now.since(watch.since))
     }
 }

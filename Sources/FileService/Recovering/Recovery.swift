@@ -15,8 +15,6 @@ package final class Recovery: Service {
     private let clearance: Clearance
     private let logger: Logger
 
-    /// Dead members and cleared departures are shown for so long.
-    private static let deadKeptFor: Duration = .seconds(7 * 86_400)
     private static let roundEvery: Duration = .seconds(10)
     private static let roundsBetweenScans = 6
     private static let departuresAtOnce = 20
@@ -65,15 +63,12 @@ package final class Recovery: Service {
     ///
     /// For tests, and for the loop.
     ///
-    /// - Parameter scanning: also looks through the staging of those cleared before, and forgets the long dead.
+    /// - Parameter scanning: also looks through the staging of those cleared before.
     package func round(scanning: Bool) async {
         guard let right = self.workingRight() else { return }
         await self.clearDepartures(by: right)
         if scanning {
             await self.attempt("look through staging") { try await self.scan(by: right) }
-            await self.attempt("prune the dead") {
-                _ = try await self.cluster.prune(olderThan: Self.deadKeptFor)
-            }
         }
         await self.attempt("empty the trash") {
             let removed = try await self.vault.emptyTrash(limit: Self.trashAtOnce)

@@ -14,6 +14,7 @@ struct Doors {
     let desk: AccountDesk
     let transfers: any TransferStore
     let members: any MemberControl
+    let leases: any LeaseStore
     let feed: any FeedStore
     let standing: any NodeStanding
     let cache: (any ViewCache)?
@@ -32,7 +33,7 @@ struct Doors {
         let admin = AdminDoor.server(
             AdminDoor.Dependencies(
                 gatekeeper: self.gatekeeper, desk: self.desk, transfers: self.transfers,
-                members: self.members, feed: self.feed, standing: self.standing,
+                members: self.members, leases: self.leases, feed: self.feed, standing: self.standing,
                 cache: self.cache, gauge: self.gauge),
             address: DoorAddress(host: self.settings.bind, port: self.settings.adminPort),
             limits: ConnectionLimits(),

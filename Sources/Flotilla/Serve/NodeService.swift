@@ -46,16 +46,23 @@ struct NodeService: Service {
         )
         let doors = Doors(
             settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
-            members: store, feed: store, standing: board, cache: cache?.view, gauge: gauge,
+            members: store, leases: store, feed: store, standing: board, cache: cache?.view, gauge: gauge,
             logger: self.logger)
+        let claims = PostgresStore(pool: self.pool, lane: .claims)
         let runtime = ClusterRuntime(
-            store: PostgresStore(pool: self.pool, lane: .claims),
+            store: claims,
             lines: PostgresHeartbeatLines(server: self.database.heartbeats), mount: vault, meter: gauge,
-            profile: self.profile, board: board, logger: self.logger)
+            profile: self.profile, drain: MemberOwnDrain(claims), board: board, logger: self.logger)
+
+        let leases = BatchingLeaseDesk(store: claims, standing: board, logger: self.logger)
+        let sweeper = Sweeper(store: claims, board: board, desk: leases, logger: self.logger)
+        let duties = LeaderDuties(store: claims, board: board, logger: self.logger)
 
         var services: [any Service] = cache.map { [$0.client] } ?? []
         services += doors.services(announcement)
         services.append(Gated(runtime, until: announcement.listening))
+        // They stop before the node leaves: what it holds is ended while it still has the right to.
+        services += [leases, sweeper, duties]
         services += [log, files, recovery]
         services.append(announcement.service(desk: desk, standing: board))
         try await Self.runAll(services, logger: self.logger)

@@ -19,6 +19,22 @@ enum Fragments {
         """
     }
 
+    /// A leader's guard: `leader` has a row if the one who acts (``me(_:)``) has this term.
+    ///
+    /// Share-locked until the statement has committed, so that a write of the next leader is never followed by one
+    /// of this. The cluster's row is locked last: everything else that the statement locks has to be locked in
+    /// `after`, a CTE that comes before.
+    static func leader(_ leader: LeaderRight, after: String) -> PostgresStatement {
+        """
+        leader as materialized (
+            select leader_term from flotilla.cluster
+            where leader_incarnation = \(leader.right.incarnation.rawValue) and leader_term = \(leader.term)
+              and exists (select from me) and (select count(*) from \(unescaped: after)) >= 0
+            for share
+        )
+        """
+    }
+
     /// Makes the next view if `source` has rows: CTEs for the version, its history, and the history's end.
     ///
     /// - Parameters:
@@ -82,6 +98,10 @@ enum Fragments {
             where b.operation <> \(operation) and \(Self.within(path, "b.folder")))
         """
     }
+
+    /// The number of the database's timeline: the first eight digits of the current log file's name.
+    static let timeline: PostgresStatement =
+        "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint"
 
     static func interval(_ duration: Duration) -> PostgresStatement {
         "(\(duration.wholeNanoseconds / 1_000) * interval '1 microsecond')"

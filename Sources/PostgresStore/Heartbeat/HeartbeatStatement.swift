@@ -24,7 +24,7 @@ enum HeartbeatStatement {
             from now n
             where m.slot = \(pulse.slot.rawValue) and m.incarnation = \(pulse.incarnation.rawValue)
               and m.status <> 'dead'
-            returning m.slot, m.status, m.hb_seq, m.chain
+            returning m.slot, m.status, m.hb_seq, m.chain, m.lease_losses
         ), live as materialized (
             select array_agg(m.slot order by m.slot) as slots,
                    array_agg(m.incarnation order by m.slot) as incarnations,
@@ -35,7 +35,7 @@ enum HeartbeatStatement {
         )
         select b.status, b.chain > 0, c.view_version, c.config_version,
                exists (select from flotilla.departed where swept_at is null),
-               l.slots, l.incarnations, l.heartbeats
+               l.slots, l.incarnations, l.heartbeats, b.lease_losses
         from beat b cross join flotilla.cluster c cross join live l
         """
     }
@@ -46,9 +46,10 @@ enum HeartbeatStatement {
 
     static func answer(_ rows: PostgresRows) throws(StoreError) -> HeartbeatAnswer {
         guard let row = rows.first else { return .dead }
-        let (status, unbroken, view, config, sweepDue, slots, incarnations, heartbeats) = try row.reading(
-            String.self, Bool.self, Int64.self, Int64.self, Bool.self, [Int16].self, [Int64].self,
-            [Int64].self)
+        let (status, unbroken, view, config, sweepDue, slots, incarnations, heartbeats, losses) =
+            try row.reading(
+                String.self, Bool.self, Int64.self, Int64.self, Bool.self, [Int16].self, [Int64].self,
+                [Int64].self, Int64.self)
         guard slots.count == incarnations.count, slots.count == heartbeats.count else {
             throw .corrupt("a heartbeat's answer has lists of different lengths")
         }
@@ -62,6 +63,7 @@ enum HeartbeatStatement {
         return .alive(
             HeartbeatNews(
                 status: try MemberStatus(stored: status), chainUnbroken: unbroken, viewVersion: view,
-                configVersion: ConfigVersion(config), sweepDue: sweepDue, observed: observed))
+                configVersion: ConfigVersion(config), sweepDue: sweepDue, observed: observed,
+                leaseLosses: losses))
     }
 }

@@ -42,14 +42,13 @@ extension PostgresStore {
     }
 
     package func nextIncarnation(above floor: Incarnation?) async throws(StoreError) -> Incarnation {
-        // The timeline is the first eight digits of the current log file's name. A row instead of a sequence:
-        // a sequence cannot be raised to a floor while others draw from it.
+        // A row instead of a sequence: a sequence cannot be raised to a floor while others draw from it.
         let row = try await self.one(
             """
             update flotilla.cluster
             set last_incarnation = 1 + greatest(
                 last_incarnation,
-                ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint << 40,
+                \(Fragments.timeline) << 40,
                 \(floor?.rawValue ?? 0))
             returning last_incarnation
             """)
@@ -60,14 +59,15 @@ extension PostgresStore {
         let rows = try await self.run(
             """
             select c.cluster_id, c.view_version, c.member_limit, c.schema_version, c.config_version,
-                   clock_timestamp(), m.slot is not null, \(MemberRow.columns)
+                   clock_timestamp(), c.leader_slot, c.leader_incarnation, c.leader_term,
+                   m.slot is not null, \(MemberRow.columns)
             from flotilla.cluster c left join flotilla.member m on true
             order by m.slot
             """)
         guard let first = rows.first else { throw .corrupt("the cluster's row is missing") }
         var members: [Member] = []
-        for row in rows where try row.reading(column: 6, as: Bool.self) {
-            members.append(try MemberRow.member(row, from: 7))
+        for row in rows where try row.reading(column: 9, as: Bool.self) {
+            members.append(try MemberRow.member(row, from: 10))
         }
         return ClusterView(
             cluster: ClusterID(try first.reading(column: 0, as: UUID.self)),
@@ -75,31 +75,16 @@ extension PostgresStore {
             memberLimit: try first.reading(column: 2, as: Int.self),
             schemaVersion: try first.reading(column: 3, as: Int.self),
             configVersion: ConfigVersion(try first.reading(column: 4, as: Int64.self)),
-            members: members, readAt: try first.reading(column: 5, as: Date.self))
+            members: members, readAt: try first.reading(column: 5, as: Date.self),
+            leader: try Self.leader(first))
     }
 
-    package func prune(olderThan age: Duration) async throws(StoreError) -> Int {
-        // A dead row whose departure is still open stays: somebody is clearing it.
-        let row = try await self.one(
-            """
-            with cleared as materialized (
-                select incarnation from flotilla.departed
-                where swept_at < clock_timestamp() - \(Fragments.interval(age))
-            ), gone as (
-                delete from flotilla.member m
-                where m.status = 'dead' and m.died_at < clock_timestamp() - \(Fragments.interval(age))
-                  and m.incarnation in (select incarnation from cleared)
-                returning m.slot, m.name, m.incarnation, 'pruned' as reason
-            ), closed as (
-                delete from flotilla.departed where incarnation in (select incarnation from cleared)
-            ), read as (
-                delete from flotilla.feed
-                where number <= (select max(number) from flotilla.feed) - 10000
-            ), counted as materialized (
-                select count(*) as members from gone
-            ), \(Fragments.nextView(from: "gone"))
-            select members from counted
-            """)
-        return try row.reading(Int.self)
+    private static func leader(_ row: PostgresRow) throws(StoreError) -> Leadership? {
+        let slot = try row.reading(column: 6, as: Int16?.self)
+        let incarnation = try row.reading(column: 7, as: Int64?.self)
+        guard let slot, let incarnation else { return nil }
+        return Leadership(
+            slot: Slot(slot), incarnation: try Incarnation(stored: incarnation),
+            term: try row.reading(column: 8, as: Int64.self))
     }
 }

@@ -56,7 +56,7 @@ extension PostgresStore {
         return try row.reading(Bool.self)
     }
 
-    /// Does nothing while a name, a folder mark or a running transfer of the departed is left: then the
+    /// Does nothing while a name, a folder mark, a running transfer or a lease of the departed is left: then the
     /// departure stays due.
     package func closeDeparture(of departed: Incarnation, by right: NodeRight) async throws(StoreError) {
         _ = try await self.run(
@@ -72,6 +72,8 @@ extension PostgresStore {
               and not exists (
                   select from flotilla.transfer t
                   where t.status = 'running' and t.incarnation = \(departed.rawValue))
+              and not exists (
+                  select from flotilla.lease l where l.incarnation = \(departed.rawValue))
             """)
     }
 }

@@ -28,6 +28,20 @@ create unique index lease_limit on flotilla.lease (limit_key, limit_slot) where 
 create index lease_holder on flotilla.lease (incarnation);
 create index lease_deadline on flotilla.lease (epoch) where deadline_ms is not null;
 
+-- Leases that were taken away from living holders, counted for each incarnation without a gap; a heartbeat's answer
+-- has the count, so the holder knows that there is something to read.
+alter table flotilla.member add column lease_losses bigint not null default 0;
+create table flotilla.lease_loss (
+    incarnation bigint not null,
+    number      bigint not null check (number > 0),
+    kind        text collate "C" not null,
+    id          text collate "C" not null,
+    epoch       bigint not null,
+    reason      text not null,
+    lost_at     timestamptz not null default clock_timestamp(),
+    primary key (incarnation, number)
+);
+
 -- The member that leads, its incarnation, and a number that rises with each change of leader (COORDINATION.md).
 alter table flotilla.cluster
     add column leader_slot smallint,

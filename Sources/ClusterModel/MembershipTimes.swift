@@ -1,8 +1,8 @@
-/// The times of membership.
+/// The times of membership, for those who decide and for the statements.
 ///
-/// The chain's gap must stay below the fast window, or the first node back after a
-/// restart of the database evicts the second.
-package struct MembershipTimes: Sendable, Equatable {
+/// The chain's gap must stay below the fast window, or the first node back after a restart of the database
+/// evicts the second.
+package struct MembershipTimes: Sendable, Hashable {
     /// Between two heartbeats.
     package var heartbeatPeriod: Duration
     /// How long one heartbeat may take before its connection is given up.
@@ -11,7 +11,8 @@ package struct MembershipTimes: Sendable, Equatable {
     package var chainGap: Duration
     /// Standing still for so long is death when nobody holds the member's advisory lock (crash).
     package var fastWindow: Duration
-    /// Standing still for so long is death in any case (pause, partition).
+    /// Standing still for so long is death in any case (pause, partition); also how long an accuser's own chain
+    /// must be.
     package var slowWindow: Duration
     /// Without an acknowledged heartbeat for so long, a node answers new requests with 503.
     package var staleAfter: Duration
@@ -19,17 +20,20 @@ package struct MembershipTimes: Sendable, Equatable {
     package var isolatedAfter: Duration
     /// How old the load that a view shows may become.
     package var viewRefresh: Duration
+    /// How long a live member keeps others from a departure that it claimed.
+    package var claimWindow: Duration
 
-    package static let standard = MembershipTimes(
-        heartbeatPeriod: .milliseconds(250), heartbeatDeadline: .seconds(1), chainGap: .milliseconds(450),
-        fastWindow: .milliseconds(500), slowWindow: .seconds(5), staleAfter: .seconds(1),
-        isolatedAfter: .seconds(4), viewRefresh: .seconds(5))
+    package static let standard = MembershipTimes()
 
     package init(
-        heartbeatPeriod: Duration, heartbeatDeadline: Duration, chainGap: Duration, fastWindow: Duration,
-        slowWindow: Duration, staleAfter: Duration, isolatedAfter: Duration,
-        viewRefresh: Duration
+        heartbeatPeriod: Duration = .milliseconds(250), heartbeatDeadline: Duration = .seconds(1),
+        chainGap: Duration = .milliseconds(450), fastWindow: Duration = .milliseconds(500),
+        slowWindow: Duration = .seconds(5), staleAfter: Duration = .seconds(1),
+        isolatedAfter: Duration = .seconds(4), viewRefresh: Duration = .seconds(5),
+        claimWindow: Duration = .seconds(30)
     ) {
+        precondition(
+            chainGap < fastWindow && fastWindow < slowWindow, "\(chainGap), \(fastWindow), \(slowWindow)")
         self.heartbeatPeriod = heartbeatPeriod
         self.heartbeatDeadline = heartbeatDeadline
         self.chainGap = chainGap
@@ -38,5 +42,6 @@ package struct MembershipTimes: Sendable, Equatable {
         self.staleAfter = staleAfter
         self.isolatedAfter = isolatedAfter
         self.viewRefresh = viewRefresh
+        self.claimWindow = claimWindow
     }
 }

@@ -1,0 +1,120 @@
+package import ClusterModel
+package import ClusterPorts
+import PostgresDriver
+
+/// Taking leases away: from the dead, from those who are overdue, and by order of an operator.
+///
+/// Whoever ends a lease deletes its row, so of a sweep and an end one wins. A sweep of the dead needs no lock on the
+/// member: dead is final, and whoever declared the death waited (`for update`) for every end in flight.
+extension PostgresStore {
+    package func sweepDead(limit: Int, by right: NodeRight) async throws(StoreError) -> [LeaseRecord] {
+        // Holders are read off the index, one step each, so that a million leases of the living cost nothing. What
+        // one statement locks beyond its batch, because two are dead, it lets go again.
+        let batch = min(max(limit, 1), Self.batchLimit)
+        return try LeaseRow.records(
+            await self.run(
+                """
+                with recursive \(Fragments.me(right)), holder (incarnation) as (
+                    (select l.incarnation from flotilla.lease l order by l.incarnation limit 1)
+                    union all
+                    select (
+                        select l.incarnation from flotilla.lease l where l.incarnation > h.incarnation
+                        order by l.incarnation limit 1)
+                    from holder h where h.incarnation is not null
+                ), dead as materialized (
+                    select h.incarnation from holder h
+                    where h.incarnation is not null and exists (select from me) and not exists (
+                        select from flotilla.member m where m.incarnation = h.incarnation and m.status <> 'dead')
+                ), doomed as materialized (
+                    select l.kind, l.id, l.epoch from dead d cross join lateral (
+                        select l.kind, l.id, l.epoch from flotilla.lease l
+                        where l.incarnation = d.incarnation
+                        limit \(batch)
+                        for update skip locked
+                    ) l
+                    limit \(batch)
+                ), gone as (
+                    delete from flotilla.lease l using doomed d
+                    where l.kind = d.kind and l.id = d.id and l.epoch = d.epoch
+                    returning l.*
+                ), fed as (
+                    insert into flotilla.feed (topic, change, subject, detail)
+                    select 'lease', 'swept', g.kind, jsonb_build_object(
+                        'incarnation', g.incarnation, 'leases', count(*), 'by', \(right.name.description))
+                    from gone g group by g.kind, g.incarnation
+                )
+                select \(LeaseRow.columns) from gone l
+                \(LeaseRow.holder)
+                order by l.epoch
+                """))
+    }
+
+    package func sweepOverdue(
+        _ titles: [LeaseTitle], by right: NodeRight
+    ) async throws(StoreError) -> [LeaseTitle] {
+        guard !titles.isEmpty else { return [] }
+        try Self.check(batch: titles.count)
+        let rows = try await self.run(
+            """
+            with \(Fragments.me(right)), doomed as materialized (
+                select l.kind, l.id, l.epoch from \(LeaseColumns.unnested(titles))
+                join flotilla.lease l on l.kind = a.kind and l.id = a.id and l.epoch = a.epoch
+                where l.deadline_ms is not null and exists (select from me)
+                order by l.kind, l.id
+                for update of l skip locked
+            ), gone as (
+                delete from flotilla.lease l using doomed d
+                where l.kind = d.kind and l.id = d.id and l.epoch = d.epoch
+                returning l.*
+            ), \(Self.told(reason: "overdue"))
+            select kind, id, epoch from gone order by kind, id
+            """)
+        var ended: [LeaseTitle] = []
+        for row in rows {
+            let (kind, id, epoch) = try row.reading(String.self, String.self, Int64.self)
+            ended.append(try LeaseRow.title(kind, id, epoch))
+        }
+        return ended
+    }
+
+    package func forceEnd(_ title: LeaseTitle) async throws(StoreError) -> LeaseRecord? {
+        try LeaseRow.records(
+            await self.run(
+                """
+                with gone as (
+                    delete from flotilla.lease l
+                    where l.kind = \(title.subject.kind.description) and l.id = \(title.subject.id)
+                      and l.epoch = \(title.epoch.rawValue)
+                    returning l.*
+                ), \(Self.told(reason: "forced"))
+                select \(LeaseRow.columns) from gone l
+                \(LeaseRow.holder)
+                """)
+        ).first
+    }
+
+    /// Notes what was taken from the living, from the CTE `gone`.
+    ///
+    /// The lock on the holder's row orders those who count its losses, so the numbers have no gap.
+    private static func told(reason: String) -> PostgresStatement {
+        """
+        counted as (
+            update flotilla.member m set lease_losses = m.lease_losses + g.count
+            from (select incarnation, count(*) as count from gone group by incarnation) g
+            where m.incarnation = g.incarnation and m.status <> 'dead'
+            returning m.incarnation, m.lease_losses
+        ), told as (
+            insert into flotilla.lease_loss (incarnation, number, kind, id, epoch, reason)
+            select g.incarnation,
+                   c.lease_losses + 1 - row_number() over (partition by g.incarnation order by g.epoch desc),
+                   g.kind, g.id, g.epoch, \(reason)
+            from gone g join counted c on c.incarnation = g.incarnation
+        ), fed as (
+            insert into flotilla.feed (topic, change, subject, detail)
+            select 'lease', \(reason), g.kind || '/' || g.id, jsonb_build_object(
+                'incarnation', g.incarnation, 'epoch', g.epoch)
+            from gone g
+        )
+        """
+    }
+}

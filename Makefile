@@ -2,11 +2,12 @@
 
 WORKERS ?= 5
 MINUTES ?= 5
+SEEDS ?= 2000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test newer-hiredis cluster e2e chaos compose-test models bench leak-check lint format build
-.PHONY: clean install-deps
+.PHONY: help run test newer-hiredis simulate simulate-twins cluster e2e chaos compose-test models bench leak-check
+.PHONY: lint format build clean install-deps
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -19,6 +20,12 @@ test: ## Run every test against a PostgreSQL and a Redis of its own (FILTER=Shar
 
 newer-hiredis: ## Run the Redis driver's tests with hiredis 1.x and TLS, from PyPI's C sources
 	@deploy/scripts/newer-hiredis.sh $(ARGS)
+
+simulate: ## Run simulated clusters and check every rule after every step (SEEDS=2000, ARGS="--faults pause")
+	@deploy/scripts/simulate.sh --seeds $(SEEDS) --counters $(ARGS)
+
+simulate-twins: ## Leave out each guard in turn, and show how many seeds it takes to notice
+	@deploy/scripts/simulate.sh --twins $(ARGS)
 
 cluster: ## Start a whole cluster on loopback, without containers (WORKERS=5)
 	@deploy/scripts/cluster.sh $(WORKERS) $(ARGS)

@@ -61,6 +61,11 @@ let package = Package(
         .target(name: "Coordinator", dependencies: ["ClusterModel"], swiftSettings: ours),
         .target(name: "ClusterPorts", dependencies: ["ClusterModel", nioCore], swiftSettings: ours),
 
+        // The simulation of a whole cluster, around the same decisions.
+        .target(
+            name: "Simulator", dependencies: ["ClusterModel", "Coordinator", "ClusterPorts"],
+            swiftSettings: ours),
+
         // Performing.
         .target(
             name: "ClusterRuntime",
@@ -139,7 +144,7 @@ let package = Package(
                 "RedisDriver",
                 "PostgresStore", "ReadinessLoop", "RedisCache", "EmbeddedPostgres", "SharedMount",
                 "FileService",
-                "FilesHTTP", "AdminHTTP", "HTTPDoor", "CLinux", argumentParser, asyncHTTPClient,
+                "FilesHTTP", "AdminHTTP", "HTTPDoor", "Simulator", "CLinux", argumentParser, asyncHTTPClient,
                 configuration, crypto,
                 hummingbird, lifecycle, logging, nioCore, nioHTTP1, nioPosix, systemPackage, unixSignals,
                 yams,
@@ -155,6 +160,15 @@ let package = Package(
             swiftSettings: ours),
         .testTarget(
             name: "CoordinatorTests", dependencies: ["Coordinator", "ClusterModel"], swiftSettings: ours),
+        .testTarget(
+            name: "SimulatorTests",
+            dependencies: [
+                "Simulator", "Coordinator", "ClusterTestKit", "PostgresStore", "PostgresDriver",
+                "ClusterPorts",
+                "ClusterModel",
+            ],
+            resources: [.copy("Scenarios")],
+            swiftSettings: ours),
         .testTarget(
             name: "ClusterRuntimeTests",
             dependencies: [

@@ -43,7 +43,7 @@ package struct Coordinator: Sendable, Equatable {
         guard self.membership.state == .alive else { return effects }
         switch input {
         case .beatAnswered(let news, let sentAt):
-            self.membership.beatAnswered(news, at: now, &effects)
+            self.membership.beatAnswered(news, sentAt: sentAt, at: now, &effects)
             self.candidacy.beatAnswered(news, sentAt: sentAt, at: now, &effects)
             self.health.beatAnswered(news, sentAt: sentAt, at: now, &effects)
         case .foundDead:
@@ -58,6 +58,7 @@ package struct Coordinator: Sendable, Equatable {
         case .leadAnswered(let claim, let taken):
             self.candidacy.leadAnswered(claim, taken: taken, &effects)
         case .measured(let sign):
+            if sign == .beatFailed { self.membership.beatFailed(at: now) }
             self.health.measured(sign, at: now, &effects)
         case .drainAnswered(let order, let done):
             self.health.drainAnswered(order, done: done, at: now)

@@ -12,6 +12,7 @@ struct FlotillaCommand: AsyncParsableCommand {
             ServeCommand.self, ConfigCommand.self, ClusterCommand.self, NodesCommand.self,
             AccountsCommand.self,
             TransfersCommand.self, TokenCommand.self, LeasesCommand.self, WatchCommand.self,
+            SimulateCommand.self,
         ])
 
     /// Prints one clear line for what is our own to explain, and ends with the code that goes with it.

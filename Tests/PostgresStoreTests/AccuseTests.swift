@@ -152,10 +152,11 @@ import Testing
         }
     }
 
-    @Test func `who holds no lock on a session older than its heartbeat may not accuse`() async throws {
+    @Test func `an accuser holds its lock on the session of its last heartbeat`() async throws {
         try await withTestDatabase { db in
             let one = try await JoinedNode.join(db)
             let two = try await JoinedNode.join(db, holders: 0)
+            _ = try await one.beat()
             try await db.trust(one)
             try await db.silence(two, milliseconds: 1_000)
             // Every connection of the accuser is cut, and one is opened again; it has not beaten on it.

@@ -7,6 +7,7 @@ enum Rooms {
         "Coordinator": ["ClusterModel"],
         "ClusterPorts": ["ClusterModel"],
         "ClusterRuntime": ["ClusterModel", "Coordinator", "ClusterPorts"],
+        "Simulator": ["ClusterModel", "Coordinator", "ClusterPorts"],
         "FileService": ["ClusterModel", "ClusterPorts"],
         "CLibPQ": [],
         "CHiredis": [],
@@ -28,7 +29,7 @@ enum Rooms {
         "Flotilla": [
             "ClusterModel", "ClusterPorts", "Coordinator", "ClusterRuntime", "PostgresDriver", "RedisDriver",
             "ReadinessLoop", "PostgresStore", "RedisCache", "EmbeddedPostgres", "SharedMount", "FileService",
-            "HTTPDoor", "FilesHTTP", "AdminHTTP", "CLinux",
+            "HTTPDoor", "FilesHTTP", "AdminHTTP", "Simulator", "CLinux",
         ],
     ]
 

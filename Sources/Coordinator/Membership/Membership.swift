@@ -21,7 +21,10 @@ package struct Membership: Sendable, Equatable {
     package private(set) var watches: [Watch] = []
     package private(set) var published: ClusterView?
     private var viewAskedAt: ClusterInstant?
+    /// When the last acknowledged heartbeat left.
+    private var beatAt: ClusterInstant
     /// In nanoseconds: this is worked out for each member with each heartbeat.
+    private let chainGap: Int64
     private let fastWindow: Int64
     private let slowWindow: Int64
 
@@ -49,13 +52,21 @@ package struct Membership: Sendable, Equatable {
         self.right = right
         self.times = times
         self.chainSince = now
+        self.beatAt = now
+        self.chainGap = times.chainGap.wholeNanoseconds
         self.fastWindow = times.fastWindow.wholeNanoseconds
         self.slowWindow = times.slowWindow.wholeNanoseconds
     }
 
-    mutating func beatAnswered(_ news: HeartbeatNews, at now: ClusterInstant, _ effects: inout Effects) {
+    /// The chain is also broken when the own clock says so: the database's may have been set back by just as long as
+    /// it was gone.
+    mutating func beatAnswered(
+        _ news: HeartbeatNews, sentAt: ClusterInstant, at now: ClusterInstant, _ effects: inout Effects
+    ) {
         guard self.state == .alive else { return }
-        if !news.chainUnbroken {
+        let gap = sentAt.nanoseconds - self.beatAt.nanoseconds
+        self.beatAt = max(self.beatAt, sentAt)
+        if !news.chainUnbroken || gap > self.chainGap {
             self.chainSince = now
             self.watches.removeAll(keepingCapacity: true)
         }
@@ -65,6 +76,12 @@ package struct Membership: Sendable, Equatable {
             effects.readsView = true
             self.viewAskedAt = now
         }
+    }
+
+    /// Nobody can say whether the database was there: no vote until the chain is long again.
+    mutating func beatFailed(at now: ClusterInstant) {
+        self.chainSince = now
+        self.watches.removeAll(keepingCapacity: true)
     }
 
     mutating func foundDead(_ effects: inout Effects) {

@@ -17,7 +17,8 @@ enum HeartbeatStatement {
             select clock_timestamp() as time
         ), beat as (
             update flotilla.member m
-            set hb_seq = m.hb_seq + 1, hb_at = n.time, inflight = \(Int32(clamping: pulse.load.inFlight)),
+            set hb_seq = m.hb_seq + 1, hb_at = n.time, hb_pid = pg_backend_pid(),
+                inflight = \(Int32(clamping: pulse.load.inFlight)),
                 load = \(pulse.load.load), capacity = \(Int32(clamping: pulse.capacity)),
                 up_since = case when \(Self.isUnbroken(continues, times)) then m.up_since else n.time end,
                 chain = case when \(Self.isUnbroken(continues, times)) then m.chain + 1 else 0 end

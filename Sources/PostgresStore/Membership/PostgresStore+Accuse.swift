@@ -8,9 +8,9 @@ extension PostgresStore {
     package func accuse(_ accusation: Accusation) async throws(StoreError) -> Bool {
         guard accusation.watched >= self.times.fastWindow else { return false }
         // The accuser's own health: alive, its chain not broken by now, and long enough. A heartbeat that lies in the
-        // future (the database's clock was set back) counts as none. And one of the sessions that hold its lock is
-        // older than that heartbeat: when every connection was cut, the accuser's was too, and the target needs as
-        // much time to come back (docs/models.md, ACCUSE_BY_ANOTHER_CONNECTION).
+        // future (the database's clock was set back) counts as none. And the session of its last heartbeat still holds
+        // its lock: when every connection was cut, the accuser's was too, and the target needs as much time to come
+        // back (docs/models.md, ACCUSE_BY_ANOTHER_CONNECTION).
         let accuser: PostgresStatement = """
             accuser as materialized (
                 select from flotilla.member m
@@ -20,9 +20,8 @@ extension PostgresStore {
                                   and clock_timestamp()
                   and m.up_since <= clock_timestamp() - \(Fragments.interval(self.times.slowWindow))
                   and exists (
-                      \(Self.holders(of: "\(accusation.accuser.rawValue)")) and exists (
-                          select from pg_stat_activity a
-                          where a.pid = l.pid and a.backend_start <= m.hb_at))
+                      \(Self.holders(of: "\(accusation.accuser.rawValue)"))
+                        and (m.hb_pid is null or l.pid = m.hb_pid))
                 for key share
             )
             """

@@ -132,7 +132,7 @@ extension PostgresStore {
                 joined_at = clock_timestamp(), died_at = null, host = \(request.addresses.host),
                 files_port = \(request.addresses.filesPort), admin_port = \(request.addresses.adminPort),
                 version = \(request.version), attributes = \(attributes), capacity = \(request.capacity),
-                inflight = 0, load = 0, lease_losses = 0, drain_by = null, drain_reason = null,
+                inflight = 0, load = 0, lease_losses = 0, hb_pid = null, drain_by = null, drain_reason = null,
                 set_attributes = case when m.name = c.name then m.set_attributes else '{}' end
             from chosen c, gate g
             where g.verdict = 'open' and m.slot = c.slot and m.incarnation = c.was and m.status = 'dead'

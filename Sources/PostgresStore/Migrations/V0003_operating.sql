@@ -2,6 +2,8 @@
 -- what they do not know, and their own changes of members do not reach the feed.
 
 alter table flotilla.member
+    -- The session on which it beats: who accuses must hold its lock there.
+    add column hb_pid integer,
     -- Who asked for the drain, while it lasts: a node ends only a drain of its own.
     add column drain_by text check (drain_by in ('operator', 'node')),
     add column drain_reason text,

@@ -1,0 +1,75 @@
+/// The same run with one guard taken out.
+///
+/// A check that does not catch its twin checks nothing.
+package enum Twin: String, Sendable, CaseIterable {
+    case incarnationFromSnapshot = "incarnation-from-snapshot"
+    case deadHeartRevives = "dead-heart-revives"
+    case deathWithoutVersion = "death-without-version"
+    case chainNeverBreaks = "chain-never-breaks"
+    case accuserUnproven = "accuser-unproven"
+    case lockUnheeded = "lock-unheeded"
+    case movingTarget = "moving-target"
+    case leadWithoutCompare = "lead-without-compare"
+    case leaderUnchecked = "leader-unchecked"
+    case neverAccuses = "never-accuses"
+    case grantOverHolder = "grant-over-holder"
+    case epochsStartAgain = "epochs-start-again"
+    case endKeepsRow = "end-keeps-row"
+    case rightUnchecked = "right-unchecked"
+    case deathWithoutLock = "death-without-lock"
+    case epochUnchecked = "epoch-unchecked"
+    case publishUnsealed = "publish-unsealed"
+    case decideOverName = "decide-over-name"
+    case answerBeforeSync = "answer-before-sync"
+    case reclaimUnread = "reclaim-unread"
+    case decideUnfenced = "decide-unfenced"
+
+    /// The rules of which one must catch it.
+    package var breaks: [Invariant] {
+        switch self {
+        case .incarnationFromSnapshot: [.m1]
+        case .deadHeartRevives: [.m2]
+        case .deathWithoutVersion: [.m3]
+        case .chainNeverBreaks, .accuserUnproven, .lockUnheeded, .movingTarget: [.m4]
+        case .leadWithoutCompare, .leaderUnchecked: [.m5]
+        case .neverAccuses: [.m6]
+        case .grantOverHolder: [.l1]
+        case .epochsStartAgain: [.l2]
+        case .endKeepsRow: [.l3]
+        case .rightUnchecked: [.l4, .f5, .m5]
+        case .deathWithoutLock: [.l4, .f5, .m5]
+        case .epochUnchecked: [.l4]
+        case .publishUnsealed: [.f1]
+        case .decideOverName: [.f2]
+        case .answerBeforeSync: [.f3]
+        case .reclaimUnread: [.f4]
+        case .decideUnfenced: [.f5]
+        }
+    }
+
+    package var summary: String {
+        switch self {
+        case .incarnationFromSnapshot: "the next incarnation is counted from what was read before the lock"
+        case .deadHeartRevives: "a heartbeat does not ask whether the member is dead"
+        case .deathWithoutVersion: "a death does not make a new version of the view"
+        case .chainNeverBreaks: "gaps of heartbeats of up to ten minutes do not break the chain"
+        case .accuserUnproven: "an accuser need not prove its own heartbeats"
+        case .lockUnheeded: "the advisory lock is no sign of life"
+        case .movingTarget: "an accusation does not look at the target's heartbeat"
+        case .leadWithoutCompare: "the lead is taken from what was read before the lock"
+        case .leaderUnchecked: "a leader's write checks neither its term nor its life"
+        case .neverAccuses: "nobody accuses"
+        case .grantOverHolder: "a grant replaces the lease that is there"
+        case .epochsStartAgain: "epochs are counted from the leases that exist"
+        case .endKeepsRow: "an end leaves the lease's row"
+        case .rightUnchecked: "rule R3 left out: nobody looks whether the incarnation lives"
+        case .deathWithoutLock: "a death does not wait for the commits of the dying one"
+        case .epochUnchecked: "an end looks for the subject and not for the epoch"
+        case .publishUnsealed: "a file is decided before its bytes are whole"
+        case .decideOverName: "a decision replaces the one that stands"
+        case .answerBeforeSync: "the client is answered before the folder is synced"
+        case .reclaimUnread: "staging is cleared without a look at the decisions"
+        case .decideUnfenced: "a decision does not ask whether its node lives"
+        }
+    }
+}

@@ -42,11 +42,12 @@ def cycles(server, callers, seconds, file):
     what = f"h2load with {callers} callers"
     before, revision = server.cpu(), server.revision()
     finished = run(
-        [need("h2load"), "--duration", str(max(1, round(seconds))), "--warm-up-time", "0", "-c", str(callers), "-m", "1",
-         "-t", "1", "-d", file, "-H", "content-type: application/grpc", "-H", "te: trailers",
+        [need("h2load"), "--duration", str(max(1, round(seconds))), "--warm-up-time", "0", "-c", str(callers),
+         "-m", "1", "-t", "1", "-d", file, "-H", "content-type: application/grpc", "-H", "te: trailers",
          f"http://127.0.0.1:{server.port}/etcdserverpb.KV/Txn"], what, 60 + 3 * seconds)
     rate = re.search(r"finished in [\d.]+\w+, ([\d.]+) req/s", finished.output)
-    requests = re.search(r"requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed", finished.output)
+    requests = re.search(
+        r"requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed", finished.output)
     if not rate or not requests:
         raise Stop(f"{what} printed no result: {finished.output[-300:]}")
     done, failed = int(requests.group(1)), int(requests.group(3))

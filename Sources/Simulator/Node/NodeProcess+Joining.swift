@@ -163,6 +163,7 @@ extension NodeProcess {
         self.everJoined = true
         self.host.hasJoined()
         self.phase = .living
+        self.livingSince = self.stage.now
         self.board.knowledge = StandingRule.Knowledge(
             right: right, status: .active, configVersion: ConfigVersion(0), acknowledged: sentAt)
         self.coordinator = Coordinator(right: right, joinedAt: self.now, times: self.times)

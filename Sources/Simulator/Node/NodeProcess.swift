@@ -23,6 +23,8 @@ final class NodeProcess {
     let stage: Stage
     var isGone = false
     var phase: Phase = .joining
+    /// When it heard that it had joined; it cannot beat before, though the others may watch it stand still.
+    var livingSince: Int64 = 0
     /// Counts the incarnations of this process: what was asked for one is nothing to the next.
     var life = 0
     var everJoined = false

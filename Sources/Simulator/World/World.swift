@@ -130,7 +130,8 @@ final class World {
     private func isHealthy(_ incarnation: Int64) -> Bool {
         guard
             let host = self.hosts.first(where: { $0.process?.incarnation?.rawValue == incarnation }),
-            host.process?.phase == .living
+            let process = host.process, process.phase == .living,
+            self.stage.now - process.livingSince > 5 * Span.second
         else { return false }
         guard !host.link.isCut(at: self.stage.now) else { return false }
         return host.undisturbedSince.map { self.stage.now - $0 > 3 * Span.second } ?? false

@@ -10,6 +10,9 @@ package final class LoopTaskExecutor: TaskExecutor {
     package init(_ loop: ReadinessLoop) { self.loop = loop }
 
     package func enqueue(_ job: consuming ExecutorJob) {
+        // As in the loop itself: once given, the task may end on the loop's thread and free us and the loop.
+        let kept = unsafe Unmanaged.passRetained(self)
+        defer { unsafe kept.release() }
         let given = unsafe self.loop.give(.task(UnownedJob(job), self.asUnownedTaskExecutor()))
         precondition(given, "a task was given to the readiness loop \(self.loop.label) after it had stopped")
     }

@@ -128,6 +128,8 @@ package final class ReadinessLoop: SerialExecutor, Sendable {
                 let loop = unsafe Unmanaged<ReadinessLoop>.fromOpaque(raw).takeRetainedValue()
                 loop.thread.store(UInt(pthread_self()), ordering: .relaxed)
                 loop.runUntilStopped()
+                // The system gives the name of a thread that has ended to another one.
+                loop.thread.store(0, ordering: .relaxed)
                 return nil
             }, retained.toOpaque())
         guard code == 0 else {

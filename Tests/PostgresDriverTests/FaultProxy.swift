@@ -85,6 +85,8 @@ final class FaultProxy: Sendable {
         set { self.state.withLock { $0.mode = newValue } }
     }
     var connections: Int { self.state.withLock { $0.pairs.count } }
+    /// Connections so far, those that have ended included.
+    var connectionsEver: Int { self.state.withLock { $0.lastPair } }
 
     func close() {
         self.listener.close()

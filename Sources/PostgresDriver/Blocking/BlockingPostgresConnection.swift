@@ -93,10 +93,7 @@ package final class BlockingPostgresConnection {
         case .prepared(let name): return name
         case .prepare(let name, let drop):
             do throws(PostgresError) {
-                if let drop {
-                    let statement = PostgresStatement(unescaped: "deallocate \(drop)")
-                    _ = try self.run(statement, due: due) { $0.send(statement, preparedAs: nil) }
-                }
+                if let drop { try self.deallocate(drop, due: due) }
                 _ = try self.run(statement, due: due) { $0.sendPrepare(name: name, statement) }
             } catch {
                 _ = self.prepared.forget(key)
@@ -106,6 +103,16 @@ package final class BlockingPostgresConnection {
             }
             self.prepared.prepared(key)
             return name
+        }
+    }
+
+    /// A refusal is no reason to fail: within a failed transaction nothing is dropped, and ROLLBACK must run.
+    private func deallocate(_ name: String, due: ContinuousClock.Instant) throws(PostgresError) {
+        let statement = PostgresStatement(unescaped: "deallocate \(name)")
+        do throws(PostgresError) {
+            _ = try self.run(statement, due: due) { $0.send(statement, preparedAs: nil) }
+        } catch {
+            guard case .failed = error else { throw error }
         }
     }
 

@@ -159,9 +159,10 @@ final class ConnectionCore: @unchecked Sendable {
     // MARK: Cancelling
 
     private func considerCancel() {
-        guard let session = self.session, !session.inFlight.isEmpty, self.load(of: session).live == 0 else {
-            return
-        }
+        // What the driver asks on its own is short, and nobody has given it up.
+        guard let session = self.session, session.inFlight.contains(where: { !$0.isHousekeeping }),
+            self.load(of: session).live == 0
+        else { return }
         self.perform(self.course.allGivenUp())
     }
 

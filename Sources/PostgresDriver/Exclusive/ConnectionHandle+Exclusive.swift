@@ -14,9 +14,11 @@ extension ConnectionHandle {
     enum Put { case taken, full, failed }
 
     /// Copies bytes into libpq's buffer, as a part of the COPY.
+    ///
+    /// What does not leave at once leaves with the next `flush`.
     func putCopyData(_ bytes: UnsafeRawBufferPointer) -> Put {
         guard let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: CChar.self) else { return .taken }
-        switch unsafe PQputCopyData(self.connection, start, CInt(bytes.count)) {
+        switch self.corked({ unsafe PQputCopyData(self.connection, start, CInt(bytes.count)) }) {
         case 1: return .taken
         case 0: return .full
         default: return .failed
@@ -24,9 +26,13 @@ extension ConnectionHandle {
     }
 
     /// Ends a COPY to the server; with an error the server stores nothing.
+    ///
+    /// It leaves with the next `flush`.
     func putCopyEnd(error: String?) -> Bool {
-        guard let error else { return unsafe PQputCopyEnd(self.connection, nil) == 1 }
-        return unsafe PQputCopyEnd(self.connection, error) == 1
+        self.corked {
+            guard let error else { return unsafe PQputCopyEnd(self.connection, nil) == 1 }
+            return unsafe PQputCopyEnd(self.connection, error) == 1
+        }
     }
 
     enum CopyData { case row, needsInput, end }

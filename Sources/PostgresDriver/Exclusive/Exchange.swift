@@ -268,7 +268,10 @@ final class Exchange: SessionBorrower, @unchecked Sendable {
 
     private func begin(_ copy: Copy, as kind: ExclusiveKind) {
         self.copy = copy
-        if self.phase == .discarding { return self.endCopyToServer() }
+        if self.phase == .discarding {
+            self.endCopyToServer()
+            return self.pushOut()
+        }
         guard self.work.kind == kind else {
             let what = copy == .toServer ? "a COPY to the server" : "a COPY from the server"
             let error = PostgresError.unreadable("the statement is \(what)")

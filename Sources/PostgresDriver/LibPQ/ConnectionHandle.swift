@@ -92,7 +92,7 @@ final class ConnectionHandle: @unchecked Sendable {
         }
         return true
     }
-    func exitPipeline() -> Bool { unsafe PQexitPipelineMode(self.connection) == 1 }
+    func exitPipeline() -> Bool { self.corked { unsafe PQexitPipelineMode(self.connection) == 1 } }
 
     // MARK: Receiving
 
@@ -144,6 +144,8 @@ final class ConnectionHandle: @unchecked Sendable {
 
     /// Sends what the cork has collected, and then what did not fit into it.
     func flush() -> Flushed {
+        // Libpq closes the socket where reading fails, and by now its number may be somebody else's.
+        if self.isBad { return .failed }
         if let cork = unsafe self.cork {
             switch unsafe flotilla_cork_flush(cork) {
             case 0: break
@@ -159,11 +161,12 @@ final class ConnectionHandle: @unchecked Sendable {
     }
 
     /// Several commands at once, in the simple protocol; not in pipeline mode.
-    func send(script: String) -> Bool { unsafe PQsendQuery(self.connection, script) == 1 }
+    func send(script: String) -> Bool { self.corked { unsafe PQsendQuery(self.connection, script) == 1 } }
 
     func sendSync() -> Bool { self.corked { unsafe PQpipelineSync(self.connection) == 1 } }
 
-    private func corked<Answer>(_ body: () -> Answer) -> Answer {
+    /// Around every call of libpq that may send: what does not hold the cork would overtake what is in it.
+    func corked<Answer>(_ body: () -> Answer) -> Answer {
         unsafe flotilla_cork_hold(self.cork)
         defer { flotilla_cork_release() }
         return body()

@@ -70,6 +70,8 @@ extension StatementTarget {
     /// Hands a statement over and waits for its answer.
     func run(_ statement: PostgresStatement, deadline: Duration) async throws(PostgresError) -> PostgresRows {
         if let fault = statement.fault { throw .didNotRun(.invalid(fault)) }
+        // The cancellation takes another way to the loop and might come after the statement was sent.
+        if Task.isCancelled { throw .didNotRun(.cancelled) }
         let pending = PendingStatement(statement, due: ContinuousClock.now.advanced(by: deadline))
         let answer = await withTaskCancellationHandler {
             // Unsafe saves an allocation per statement; `finish` resumes once, and every path ends in it.

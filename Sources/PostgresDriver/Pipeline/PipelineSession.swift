@@ -108,7 +108,8 @@ final class PipelineSession: @unchecked Sendable {
 
     /// What the borrower wants to be told of; with nothing, the socket is not read.
     func wait(for readiness: Readiness) {
-        guard self.mode != .ended else { return }
+        // Libpq closes the socket where reading fails; whoever read ends the session.
+        guard self.mode != .ended, !self.handle.isBad else { return }
         if let watch = self.watch { return watch.change(to: readiness) }
         guard !readiness.isEmpty else { return }
         do throws(ReadinessLoopError) {
@@ -188,8 +189,11 @@ final class PipelineSession: @unchecked Sendable {
         guard !self.isFlushDue else { return }
         self.isFlushDue = true
         self.loop.atEndOfTurn { [weak self] in
-            self?.isFlushDue = false
-            self?.flush()
+            guard let self else { return }
+            self.isFlushDue = false
+            self.flush()
+            // Libpq reads where the socket takes no more. It may take all by now, and then nothing wakes us.
+            self.takeAnswers()
         }
     }
 

@@ -19,11 +19,7 @@ extension AdminResponder {
                 (target) async throws(StoreError) in
                 try await self.members.resume(target, by: .operator)
             }
-        case .changeNode(let name):
-            let patch = try NodePatch(body)
-            return try await self.apply(to: name, patch.incarnation) { (target) async throws(StoreError) in
-                try await self.members.setAttributes(patch.attributes, of: target)
-            }
+        case .changeNode(let name): return try await self.change(name, try NodePatch(body))
         case .evict(let name): return try await self.evict(name, try NodeOrder(body), by: asker)
         case .document, .cluster, .nodes, .node, .views, .leases, .lease, .endLease, .watch, .transfers,
             .transfer, .accounts,
@@ -41,6 +37,21 @@ extension AdminResponder {
         let target = try self.target(name, incarnation)
         let changed = try await self.onStore { () async throws(StoreError) in try await change(target) }
         guard let changed else { throw Self.notLive(name, target.rawValue) }
+        return JSONText.response(.ok, NodeAnswer(changed))
+    }
+
+    private func change(_ name: String, _ patch: NodePatch) async throws(Problem) -> Response {
+        let target = try self.target(name, patch.incarnation)
+        let changed = try await self.onStore { () async throws(StoreError) in
+            try await self.members.setAttributes(patch.attributes, of: target)
+        }
+        guard let changed else { throw Self.notLive(name, target.rawValue) }
+        guard patch.attributes.allSatisfy({ $0.value == nil || changed.attributes[$0.key] == $0.value })
+        else {
+            throw BodyFields.invalid(
+                "attributes",
+                "with them operators would have set more than \(NodeAttributes.setMax) of the node")
+        }
         return JSONText.response(.ok, NodeAnswer(changed))
     }
 

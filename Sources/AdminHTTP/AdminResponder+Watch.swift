@@ -74,11 +74,15 @@ struct WatchPlace: Sendable, Equatable {
             self.greeting = WatchMessage.begin(ends.newest)
             return
         }
-        // Numbers are given one by one; all up to the oldest place's are gone.
-        if after.number < ends.oldest.number {
+        if after > ends.newest {
+            // Of another database, or of this one before it was restored: what comes would not reach that place for long.
+            self.place = ends.newest
+            self.greeting = WatchMessage.missed(ends.newest)
+        } else if after.number < ends.oldest.number {
             self.place = ends.oldest
             self.greeting = WatchMessage.missed(ends.oldest)
         } else {
+            // Numbers are given one by one; all up to the oldest place's are gone.
             self.place = after
             self.greeting = WatchMessage.begin(after)
         }

@@ -1,3 +1,4 @@
+import ClusterPorts
 package import HTTPDoor
 
 /// The body of what an operator does to a node.
@@ -14,8 +15,7 @@ package struct NodeOrder: Sendable, Equatable {
         var fields = try BodyFields(body)
         self.incarnation = try fields.integer("incarnation")
         self.reason = try fields.text("reason") ?? ""
-        guard self.reason.utf8.count <= 200, self.reason.unicodeScalars.allSatisfy({ $0.value >= 0x20 })
-        else {
+        guard NodePatch.isValue(self.reason) else {
             throw BodyFields.invalid("reason", "it may have 200 bytes at most, and no control characters")
         }
         try fields.finish()
@@ -27,9 +27,6 @@ package struct NodePatch: Sendable, Equatable {
     package var attributes: [String: String?]
     package var incarnation: Int64?
 
-    /// How many attributes an operator may set at once.
-    package static let mostAttributes = 64
-
     package init(_ body: [UInt8]) throws(Problem) {
         var fields = try BodyFields(body)
         self.incarnation = try fields.integer("incarnation")
@@ -38,8 +35,8 @@ package struct NodePatch: Sendable, Equatable {
         }
         self.attributes = attributes
         try fields.finish()
-        guard (1...Self.mostAttributes).contains(attributes.count) else {
-            throw BodyFields.invalid("attributes", "it must have 1 to \(Self.mostAttributes) of them")
+        guard (1...NodeAttributes.setMax).contains(attributes.count) else {
+            throw BodyFields.invalid("attributes", "it must have 1 to \(NodeAttributes.setMax) of them")
         }
         for (name, value) in attributes {
             guard Self.isName(name) else {
@@ -58,7 +55,8 @@ package struct NodePatch: Sendable, Equatable {
         text.utf8.count <= 63 && text.wholeMatch(of: /[a-z0-9][a-z0-9._-]*/) != nil
     }
 
-    private static func isValue(_ text: String) -> Bool {
-        text.utf8.count <= 200 && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
+    /// Whether the text is short and harmless in a terminal, where those from U+0080 to U+009F control as well.
+    fileprivate static func isValue(_ text: String) -> Bool {
+        text.utf8.count <= 200 && text.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
     }
 }

@@ -64,3 +64,9 @@ package struct ViewHistoryQuery: Sendable, Hashable {
 
     package init() {}
 }
+
+/// Bounds of what operators say of a node.
+package enum NodeAttributes {
+    /// How many attributes they may have set of one node.
+    package static let setMax = 64
+}

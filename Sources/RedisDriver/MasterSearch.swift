@@ -8,6 +8,8 @@ package struct MasterSearch: Sendable, Equatable {
     /// Where a round begins.
     private var first = 0
     private var asked = 0
+    /// Rounds in vain: a name with several addresses is tried at the next of them in each.
+    package private(set) var rotation = 0
     private var triedInVain: [RedisSentinels.Address] = []
     private var reasons: [String] = []
 
@@ -26,6 +28,7 @@ package struct MasterSearch: Sendable, Equatable {
         guard self.asked < self.addresses.count else {
             let why = self.reasons.joined(separator: "; ")
             self.startOver()
+            self.rotation += 1
             return .giveUp(.unavailable("no sentinel led to a master: \(why)"))
         }
         defer { self.asked += 1 }

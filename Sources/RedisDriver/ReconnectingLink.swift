@@ -121,13 +121,14 @@ extension ReconnectingLink {
             guard !Task.isCancelled else { return RedisLink.Ending(why: .shutDown, wasReady: false) }
             let master: RedisSentinels.Address
             do throws(RedisError) {
-                master = try await self.ask(sentinel, sentinels)
+                master = try await self.ask(sentinel, sentinels, rotation: search.rotation)
             } catch {
                 search.sentinelFailed(error)
                 continue
             }
             guard search.named(master) else { continue }
-            let ending = await self.serve(master.host, port: master.port, rotation: 0)
+            let ending = await self.serve(
+                master.host, port: master.port, rotation: search.rotation)
             if ending.wasReady {
                 search.masterServed()
                 return ending
@@ -137,7 +138,7 @@ extension ReconnectingLink {
     }
 
     private func ask(
-        _ sentinel: RedisSentinels.Address, _ sentinels: RedisSentinels
+        _ sentinel: RedisSentinels.Address, _ sentinels: RedisSentinels, rotation: Int
     ) async throws(RedisError) -> RedisSentinels.Address {
         let deadline = ContinuousClock.now.advanced(by: self.configuration.sentinelBudget)
         let addresses = try await self.resolver.addresses(
@@ -148,7 +149,7 @@ extension ReconnectingLink {
             conversation: SentinelQuestion(master: sentinels.master, deadline: deadline, answer: answer))
         let ending = await link.serve(
             RedisLink.Plan(
-                address: addresses[0],
+                address: addresses[rotation % addresses.count],
                 greeting: Greeting(sentinels: sentinels, name: self.configuration.name),
                 tls: try self.tls(), deadline: deadline))
         guard let reply = answer.value else { throw ending.why }

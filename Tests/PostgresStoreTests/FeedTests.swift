@@ -30,6 +30,30 @@ import Testing
         }
     }
 
+    @Test func `who asks for a drain while another drains answers what that one left`() async throws {
+        try await withTestDatabase { database in
+            let node = try await JoinedNode.join(database)
+            let incarnation = node.right.incarnation
+            let other = try await database.session()
+            for (change, expected) in [
+                ("status = 'draining', drain_by = 'operator', drain_reason = 'first'", MemberStatus.draining),
+                ("status = 'dead', died_at = clock_timestamp()", nil),
+            ] {
+                _ = try await other.query("begin")
+                _ = try await other.execute(
+                    script: "update flotilla.member set \(change) where incarnation = \(incarnation.rawValue)"
+                )
+                async let answer = database.store.drain(incarnation, by: .operator, reason: "second")
+                try await database.waitForLockWaiters(1)
+                _ = try await other.query("commit")
+                let member = try await answer
+                #expect(member?.status == expected && member?.drain?.reason != "second")
+            }
+            await other.close()
+            try await node.dropLines()
+        }
+    }
+
     @Test func `attributes that an operator set come back with the name`() async throws {
         try await withTestDatabase { database in
             let node = try await JoinedNode.join(database)

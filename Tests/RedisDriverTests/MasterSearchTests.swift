@@ -50,4 +50,19 @@ import Testing
         #expect(search.next() == .ask(self.two))
         #expect(search.next() == .ask(self.one))
     }
+
+    @Test func `each round in vain takes the next address of a name, and a good one stays`() {
+        var search = self.search
+        for round in 0..<3 {
+            #expect(search.rotation == round)
+            _ = search.next()
+            search.sentinelFailed(.unavailable("Connection refused"))
+            _ = search.next()
+            search.sentinelFailed(.unavailable("Connection refused"))
+            _ = search.next()
+        }
+        _ = search.next()
+        search.masterServed()
+        #expect(search.rotation == 3)
+    }
 }

@@ -43,6 +43,10 @@ def measure(bench, subjects):
     return kept, probes
 
 
+# A median of fewer says too little to be kept.
+FEWEST_ROUNDS = 5
+
+
 def run(settings, program, results, root):
     subjects = chosen(settings.only)
     started, load = time.monotonic(), machine.load_average()
@@ -52,6 +56,9 @@ def run(settings, program, results, root):
     try:
         kept, probes = measure(bench, subjects)
         if settings.smoke:
+            return
+        if settings.rounds < FEWEST_ROUNDS:
+            bench.say(f"not written: {settings.rounds} rounds; figures that are kept have {FEWEST_ROUNDS} at least")
             return
         databases = [server for key, server in bench.servers.items() if key[0] == "postgres"]
         date = machine.now()

@@ -3,7 +3,8 @@ package enum BalancerConfiguration {
     /// The configuration; `socket` is the path of its statistics socket.
     ///
     /// A node that hangs is found by four checks of 0.7 s each, a dead one by four refusals: within about 4 s
-    /// its sessions are cut, so that clients try again elsewhere. New requests pass by a dead one at once.
+    /// its sessions are cut, so that clients try again elsewhere. New requests pass by a dead one at once. One
+    /// that drains gets nothing new from the next check on, and keeps its sessions.
     package static func text(ports: LocalPorts, socket: String) -> String {
         let slots = 1...LocalClusterOptions.workersMax
         let files = slots.map {
@@ -46,6 +47,7 @@ package enum BalancerConfiguration {
 
             backend files
                 option httpchk GET /health/ready
+                http-check expect error-status L7OKC ! string \\"status\\":\\"draining\\"
                 http-check expect status 200
             \(files.joined(separator: "\n"))
 

@@ -35,7 +35,12 @@ extension PostgresStore {
         let removed = changes.filter { $0.value == nil }.keys.sorted()
         let merged: PostgresStatement = "(m.set_attributes - \(removed)) || \(set)"
         return try await self.change(
-            target, set: "set_attributes = \(merged)", where: "m.set_attributes <> (\(merged))",
+            target, set: "set_attributes = \(merged)",
+            where: """
+                m.set_attributes <> (\(merged))
+                and (select count(*) from jsonb_object_keys(\(merged))) <= greatest(
+                    \(NodeAttributes.setMax), (select count(*) from jsonb_object_keys(m.set_attributes)))
+                """,
             note: "\("attributes set")")
     }
 
@@ -46,21 +51,25 @@ extension PostgresStore {
         _ target: Incarnation, set: PostgresStatement, where condition: PostgresStatement,
         note: PostgresStatement
     ) async throws(StoreError) -> Member? {
-        // A row that has just been changed by this statement is not seen by its own SELECT: what it returns is.
+        // The row is locked first: who waits here for another change answers what that one left, where a plain
+        // SELECT would answer what was before. What this statement changes itself, only `changed` shows.
         let rows = try await self.run(
             """
-            with changed as (
+            with target as materialized (
+                select * from flotilla.member
+                where incarnation = \(target.rawValue) and status <> 'dead'
+                for no key update
+            ), changed as (
                 update flotilla.member m set \(set)
-                where m.incarnation = \(target.rawValue) and m.status <> 'dead' and (\(condition))
+                from target t where m.slot = t.slot and (\(condition))
                 returning m.*
             ), told as materialized (
                 select m.slot, m.name, m.incarnation, \(note) as reason from changed m
             ), \(Fragments.nextView(from: "told"))
             select \(MemberRow.columns) from changed m
             union all
-            select \(MemberRow.columns) from flotilla.member m
-            where m.incarnation = \(target.rawValue) and m.status <> 'dead'
-              and not exists (select from changed)
+            select \(MemberRow.columns) from target m
+            where not exists (select from changed)
             """)
         guard let row = rows.first else { return nil }
         return try MemberRow.member(row, from: 0)

@@ -5,6 +5,7 @@ import DoorTestKit
 import FileService
 import Foundation
 import HTTPDoor
+import PostgresDriver
 import PostgresStore
 import Testing
 
@@ -83,6 +84,25 @@ import Testing
                 #expect(late.status == 409 && late.problem == "changed", "\(action)")
             }
             #expect(try await node.admin("POST", "/api/v1/nodes/worker-9/evict").problem == "not-found")
+        }
+    }
+
+    @Test func `operators set at most 64 attributes of a node, and take away from more`() async throws {
+        try await DoorNode.with { node in
+            func set(_ names: [String]) async throws -> TestAnswer {
+                let fields = names.map { "\"\($0)\":\"x\"" }.joined(separator: ",")
+                return try await node.admin(
+                    "PATCH", "/api/v1/nodes/worker-1", json: "{\"attributes\":{\(fields)}}")
+            }
+            #expect(try await set((1...64).map { "a\($0)" }).status == 200)
+            #expect(try await set(["a1"]).status == 200)
+            #expect(try await set(["b"]).problem == "invalid-field")
+            _ = try await node.store.pool.query(
+                "update flotilla.member set set_attributes = set_attributes || '{\"c\":\"\",\"d\":\"\"}'")
+            let fewer = try await node.admin(
+                "PATCH", "/api/v1/nodes/worker-1", json: #"{"attributes":{"c":null}}"#)
+            let left = try #require(fewer.member("attributes") as? [String: String])
+            #expect(fewer.status == 200 && left["c"] == nil && left["d"] == "")
         }
     }
 

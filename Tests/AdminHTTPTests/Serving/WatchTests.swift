@@ -47,6 +47,19 @@ import Testing
         }
     }
 
+    @Test func `a place that the feed has not reached is told as missed, and what comes is shown`()
+        async throws
+    {
+        try await DoorNode.with { node in
+            let text = try await self.watch(
+                node, "/api/v1/watch?after=999999999999-7", until: "drained: test"
+            ) {
+                _ = try await node.store.drain(node.right.incarnation, by: .operator, reason: "test")
+            }
+            #expect(text.contains("event: missed") && !text.contains("event: begin"))
+        }
+    }
+
     @Test func `wrong questions are named`() async throws {
         try await DoorNode.with { node in
             for (query, problem) in [

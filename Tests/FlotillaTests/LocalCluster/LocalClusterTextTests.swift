@@ -37,6 +37,8 @@ struct LocalClusterTextTests {
         #expect(text.contains("server worker-20 127.0.0.1:9220 track files/worker-20"))
         #expect(text.components(separatedBy: "    server worker-").count == 41)
         #expect(text.contains("on-marked-down shutdown-sessions"))
+        // A node that drains must not be marked down, or what it has in hand would be cut.
+        #expect(text.contains(##"http-check expect error-status L7OKC ! string \"status\":\"draining\""##))
     }
 
     @Test func `the table fits the terminal and counts what does not`() {

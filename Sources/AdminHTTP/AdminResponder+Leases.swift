@@ -11,9 +11,9 @@ extension AdminResponder {
         let found = try await self.onStore { () async throws(StoreError) in
             try await self.leases.leases(query)
         }
-        let page = found.prefix(limit)
-        let next = found.count > limit ? page.last.map { LeaseFilters.cursor(after: $0, query) } : nil
-        return JSONText.response(.ok, PageAnswer(page.map(LeaseAnswer.init), next: next))
+        let page = PageAnswer(
+            found, limit: limit, cursor: { LeaseFilters.cursor(after: $0, query) }, answer: LeaseAnswer.init)
+        return JSONText.response(.ok, page)
     }
 
     /// A lease is named by its epoch, so an order can never hit a later one of the same subject.

@@ -97,8 +97,8 @@ extension AdminResponder {
         let found = try await self.onStore { () async throws(StoreError) in
             try await self.members.viewHistory(query)
         }
-        let page = found.prefix(limit)
-        let next = found.count > limit ? page.last.map { ViewFilters.cursor(after: $0, query) } : nil
-        return JSONText.response(.ok, PageAnswer(page.map(ViewAnswer.init), next: next))
+        let page = PageAnswer(
+            found, limit: limit, cursor: { ViewFilters.cursor(after: $0, query) }, answer: ViewAnswer.init)
+        return JSONText.response(.ok, page)
     }
 }

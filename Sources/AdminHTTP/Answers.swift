@@ -189,6 +189,16 @@ package struct PageAnswer<Item: Sendable & Codable & Equatable>: Sendable, Equat
         self.items = items
         self.next = next
     }
+
+    /// A page of what was found when one more was asked for than is shown.
+    ///
+    /// - Parameter cursor: of the page that begins after a record.
+    package init<Record>(
+        _ found: [Record], limit: Int, cursor: (Record) -> String, answer: (Record) -> Item
+    ) {
+        let page = found.prefix(limit)
+        self.init(page.map(answer), next: found.count > limit ? page.last.map(cursor) : nil)
+    }
 }
 
 /// One record of the transfer log.

@@ -39,12 +39,7 @@ struct AdminClient: Sendable {
         _ method: String, _ path: String, query: [(String, String)] = [],
         body: (any Encodable & Sendable)? = nil
     ) async throws -> Data {
-        let items = query.map { "\(PercentCoding.encode($0.0.utf8))=\(PercentCoding.encode($0.1.utf8))" }
-        let address =
-            "\(self.access.base)/api/v1\(path)" + (items.isEmpty ? "" : "?" + items.joined(separator: "&"))
-        var request = HTTPClientRequest(url: address)
-        request.method = .RAW(value: method)
-        request.headers.add(name: "authorization", value: "Bearer \(self.access.token)")
+        var request = self.request(method, path, query: query)
         if let body {
             request.headers.add(name: "content-type", value: "application/json")
             request.body = .bytes(JSONText.buffer(body))
@@ -55,14 +50,30 @@ struct AdminClient: Sendable {
             response = try await self.http.execute(request, timeout: .seconds(30))
             bytes = try await response.body.collect(upTo: Self.longestAnswer)
         } catch {
-            let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
-            throw ClientFailure("cannot reach \(self.access.base): \(reason)")
+            throw self.unreachable(error)
         }
         guard (200..<300).contains(response.status.code) else {
             throw ClientFailure(
                 Self.refusal(status: response.status.code, body: Data(bytes.readableBytesView)))
         }
         return Data(bytes.readableBytesView)
+    }
+
+    /// A request with the token, and no body yet.
+    func request(_ method: String, _ path: String, query: [(String, String)]) -> HTTPClientRequest {
+        let items = query.map { "\(PercentCoding.encode($0.0.utf8))=\(PercentCoding.encode($0.1.utf8))" }
+        let address =
+            "\(self.access.base)/api/v1\(path)" + (items.isEmpty ? "" : "?" + items.joined(separator: "&"))
+        var request = HTTPClientRequest(url: address)
+        request.method = .RAW(value: method)
+        request.headers.add(name: "authorization", value: "Bearer \(self.access.token)")
+        return request
+    }
+
+    /// What is said of a node that did not answer.
+    func unreachable(_ error: any Error) -> ClientFailure {
+        let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+        return ClientFailure("cannot reach \(self.access.base): \(reason)")
     }
 
     func value<Value: Decodable>(

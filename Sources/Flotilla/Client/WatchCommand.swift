@@ -1,7 +1,6 @@
 import ArgumentParser
 import AsyncHTTPClient
 import Foundation
-import HTTPDoor
 import NIOCore
 import NIOHTTP1
 
@@ -33,17 +32,12 @@ struct WatchCommand: AsyncParsableCommand {
 extension AdminClient {
     /// Hands over each line of an answer that may never end.
     func lines(_ path: String, query: [(String, String)], _ show: (String) -> Void) async throws {
-        let items = query.map { "\(PercentCoding.encode($0.0.utf8))=\(PercentCoding.encode($0.1.utf8))" }
-        var request = HTTPClientRequest(
-            url: "\(self.access.base)/api/v1\(path)"
-                + (items.isEmpty ? "" : "?" + items.joined(separator: "&")))
-        request.headers.add(name: "authorization", value: "Bearer \(self.access.token)")
+        let request = self.request("GET", path, query: query)
         let response: HTTPClientResponse
         do {
             response = try await self.http.execute(request, timeout: .hours(24))
         } catch {
-            let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
-            throw ClientFailure("cannot reach \(self.access.base): \(reason)")
+            throw self.unreachable(error)
         }
         guard response.status == .ok else {
             let bytes = try await response.body.collect(upTo: 1 << 20)

@@ -31,6 +31,10 @@ package struct Migration: Sendable {
             version: 3, name: "operating",
             script: String(decoding: PackageResources.V0003_operating_sql, as: UTF8.self),
             minReaderVersion: 1),
+        Migration(
+            version: 4, name: "queue",
+            script: String(decoding: PackageResources.V0004_queue_sql, as: UTF8.self),
+            minReaderVersion: 1),
     ]
 
     /// The newest schema that this program knows.

@@ -248,8 +248,9 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "ClusterModel", "ClusterPorts", "ClusterRuntime", "ClusterTestKit", "PostgresDriver",
-                "PostgresStore", "RedisDriver", "ReadinessLoop", argumentParser, logging,
+                "ClusterModel", "ClusterPorts", "ClusterRuntime", "ClusterTestKit", "FileService",
+                "PostgresDriver", "PostgresStore", "RedisDriver", "ReadinessLoop", "SharedMount",
+                argumentParser, lifecycle, logging, unixSignals,
             ],
             path: "Tests/Benchmarks",
             swiftSettings: ours),

@@ -2,6 +2,8 @@ import ArgumentParser
 
 /// One load a subcommand; each prints one line of JSON about itself.
 ///
+/// `cluster-node` is no load, and prints events.
+///
 /// The programs in deploy/bench start the servers, run these loads and their peers in turn, and compare.
 @main
 struct FlotillaBenchmarks: AsyncParsableCommand {
@@ -10,6 +12,6 @@ struct FlotillaBenchmarks: AsyncParsableCommand {
         abstract: "One load a subcommand, for `make bench`; prints one line of JSON.",
         subcommands: [
             PointReads.self, RowUpdates.self, CombinedUpdates.self, RowCopy.self, RedisReads.self,
-            RedisWrites.self, LeaseCycles.self,
+            RedisWrites.self, LeaseCycles.self, ClusterNode.self,
         ])
 }

@@ -51,9 +51,8 @@ class Bench:
             for side in order:
                 if before is not None:
                     before()
-                self.count += 1
                 seconds = min(1.0, self.settings.seconds) if number is None else self.settings.seconds
-                sample = sides[side](seconds, f"r{self.count}")
+                sample = sides[side](seconds, f"r{self.next_number()}")
                 if number is not None:
                     samples[side].append(sample)
                     shown = "  ".join(f"{key} {value:.5g}" for key, value in sample.items() if value is not None)
@@ -97,6 +96,11 @@ class Bench:
                 if values:
                     shown.setdefault(side, {})[key] = median(values)
         return shown
+
+    def next_number(self):
+        """For a name that nothing else in this run has."""
+        self.count += 1
+        return self.count
 
     # MARK: servers
 

@@ -12,6 +12,8 @@ from servers import Server, free_port, listens, need
 class Etcd(Server):
     """One member, alone, with its stock durability: a sync to disk before each answer of a write."""
 
+    options = ()
+
     def __init__(self, folder, cores=None):
         super().__init__("etcd", folder, cores)
 
@@ -23,7 +25,7 @@ class Etcd(Server):
             [need("etcd"), "--name", "n1", "--data-dir", f"{self.folder}/data", "--listen-client-urls", client,
              "--advertise-client-urls", client, "--listen-peer-urls", f"http://127.0.0.1:{peer}",
              "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}",
-             "--initial-cluster", f"n1=http://127.0.0.1:{peer}"], lambda: listens(self.port))
+             "--initial-cluster", f"n1=http://127.0.0.1:{peer}", *self.options], lambda: listens(self.port))
 
     def revision(self):
         found = run([need("etcdctl"), "--endpoints", f"127.0.0.1:{self.port}", "endpoint", "status", "-w", "json"],

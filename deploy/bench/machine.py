@@ -70,6 +70,7 @@ def versions():
         "Redis": said("redis-server", "--version").split(" sha=")[0],
         "redis-benchmark": said("redis-benchmark", "--version").split(" (")[0],
         "hiredis": said("pkg-config", "--modversion", "hiredis"),
+        "etcd": said("etcd", "--version"),
         "Swift": found(r"(Swift version [\d.]+)", said(swift, "--version")),
         "Python": platform.python_version(),
     }

@@ -14,6 +14,7 @@ import report
 from bench import Bench
 from errors import Stop
 from registry import all_subjects, complete
+from servers import Postgres
 from settings import Settings
 
 
@@ -60,7 +61,7 @@ def run(settings, program, results, root):
         if settings.rounds < FEWEST_ROUNDS:
             bench.say(f"not written: {settings.rounds} rounds; figures that are kept have {FEWEST_ROUNDS} at least")
             return
-        databases = [server for key, server in bench.servers.items() if key[0] == "postgres"]
+        databases = [server for server in bench.servers.values() if isinstance(server, Postgres)]
         date = machine.now()
         conditions = {
             "date": date, "commit": machine.commit(root), "rounds": settings.rounds, "seconds": settings.seconds,

@@ -81,25 +81,35 @@ class Server:
 
 
 class Postgres(Server):
+    # What the server's command begins with.
+    wrapper = ()
+
     def __init__(self, folder, cores=None):
         super().__init__("PostgreSQL", folder, cores)
         self.bin = postgres_bin()
 
     def start(self):
-        folder, user = self.folder, None
+        folder, user = self.folder, self.user
         os.mkdir(folder, 0o700)
-        if os.geteuid() == 0:
-            # PostgreSQL refuses to run as root.
-            user = "postgres"
+        if user is not None:
             account = pwd.getpwnam(user)
             os.chown(folder, account.pw_uid, account.pw_gid)
         drop = [] if user is None else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--"]
         run([*drop, f"{self.bin}/initdb", "-D", f"{folder}/data", "-A", "trust", "-U", "postgres", "-E", "UTF8",
              "--no-locale"], "initdb", 60)
+        self.serve()
+
+    def serve(self):
+        """Starts the server on the data that is there."""
         settings = [part for name, value in POSTGRES_SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        listening = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
-        self.launch([f"{self.bin}/postgres", "-D", f"{folder}/data", "-p", str(self.port), *listening, *settings],
-                    self.answers, user)
+        listening = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.folder}"]
+        self.launch([*self.wrapper, f"{self.bin}/postgres", "-D", f"{self.folder}/data", "-p", str(self.port),
+                     *listening, *settings], self.answers, self.user)
+
+    @property
+    def user(self):
+        # PostgreSQL refuses to run as root.
+        return "postgres" if os.geteuid() == 0 else None
 
     def answers(self):
         ready = subprocess.run([f"{self.bin}/pg_isready", "-q", "-d", self.connection], check=False)
@@ -109,9 +119,13 @@ class Postgres(Server):
     def connection(self):
         return f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
 
-    def sql(self, *statements, deadline=120):
+    def to(self, database):
+        """The connection string of another database of this server."""
+        return self.connection.replace("dbname=postgres", f"dbname={database}")
+
+    def sql(self, *statements, deadline=120, database="postgres"):
         """Runs statements, each a transaction of its own, and answers their rows."""
-        arguments = ["-v", "ON_ERROR_STOP=1", "-XqAt", "-F", "\t", "-d", self.connection]
+        arguments = ["-v", "ON_ERROR_STOP=1", "-XqAt", "-F", "\t", "-d", self.to(database)]
         arguments += [part for statement in statements for part in ("-c", statement)]
         finished = run([f"{self.bin}/psql", *arguments], f"psql: {statements[0].strip()[:60]}", deadline)
         return [line.split("\t") for line in finished.output.splitlines()]

@@ -21,7 +21,7 @@ group_packages() {
         test) echo "$(group_packages cluster) curl" ;;
         models) echo "spin gcc libc6-dev python3" ;;
         e2e) echo "$(group_packages cluster) curl python3" ;;
-        bench) echo "$(group_packages run) python3 redis-server redis-tools util-linux etcd-server etcd-client nghttp2-client" ;;
+        bench) echo "$(group_packages run) python3 redis-server redis-tools util-linux etcd-server etcd-client nghttp2-client faketime" ;;
         leaks) echo "$(group_packages run) redis-server liblsan0" ;;
         compose) echo "$(group_packages build) curl python3 docker.io docker-compose mmdebstrap" ;;
         *) fail "unknown group '$1': build run cluster test lint e2e models bench leaks compose" ;;

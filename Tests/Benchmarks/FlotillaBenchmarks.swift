@@ -12,6 +12,7 @@ struct FlotillaBenchmarks: AsyncParsableCommand {
         abstract: "One load a subcommand, for `make bench`; prints one line of JSON.",
         subcommands: [
             PointReads.self, RowUpdates.self, CombinedUpdates.self, RowCopy.self, RedisReads.self,
-            RedisWrites.self, LeaseCycles.self, ClusterNode.self,
+            RedisWrites.self, LeaseCycles.self, ClusterNode.self, HeldLeases.self, StaleCommits.self,
+            WokenWriter.self,
         ])
 }

@@ -23,6 +23,19 @@ struct BlockingConnectionTests {
                 == connection.backendID)
     }
 
+    @Test func `it notices between statements that the server has ended the session`() throws {
+        let lock = try HeldLock()
+        let connection = try self.connect()
+        #expect(connection.stands())
+        try lock.terminate(connection.backendID)
+        let due = ContinuousClock.now.advanced(by: .seconds(10))
+        while connection.stands(), ContinuousClock.now < due {}
+        #expect(!connection.isOpen)
+        #expect(throws: PostgresError.didNotRun(.closed)) {
+            try connection.query("select 1", deadline: .seconds(1))
+        }
+    }
+
     @Test func `it never waits longer than its deadline for an answer`() throws {
         let lock = try HeldLock()
         let connection = try self.connect()

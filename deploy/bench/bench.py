@@ -142,5 +142,10 @@ class Bench:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
+    def flotilla(self):
+        """The executable of the product, built beside our loads."""
+        return os.path.join(os.path.dirname(self.program), "flotilla")
+
+    @property
     def rows(self):
         return 100_000 * self.settings.scale

@@ -83,6 +83,7 @@ class Server:
 class Postgres(Server):
     # What the server's command begins with.
     wrapper = ()
+    settings = POSTGRES_SETTINGS
 
     def __init__(self, folder, cores=None):
         super().__init__("PostgreSQL", folder, cores)
@@ -101,7 +102,7 @@ class Postgres(Server):
 
     def serve(self):
         """Starts the server on the data that is there."""
-        settings = [part for name, value in POSTGRES_SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        settings = [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
         listening = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.folder}"]
         self.launch([*self.wrapper, f"{self.bin}/postgres", "-D", f"{self.folder}/data", "-p", str(self.port),
                      *listening, *settings], self.answers, self.user)

@@ -92,8 +92,17 @@ package final class Recovery: Service {
         }
     }
 
+    /// By the published view: whoever it shows alive is left alone, and nobody needs to ask the database for that.
+    ///
+    /// Should it have died since, the next scan is early enough.
+    private func isKnownToLive(_ incarnation: Incarnation) -> Bool {
+        self.standing.view()?.members.contains { $0.incarnation == incarnation && $0.status != .dead }
+            ?? false
+    }
+
     private func scan(by right: NodeRight) async throws {
-        for incarnation in try await self.vault.stagingIncarnations() where incarnation != right.incarnation {
+        for incarnation in try await self.vault.stagingIncarnations()
+        where incarnation != right.incarnation && !self.isKnownToLive(incarnation) {
             // Whoever is not live in a view that is read now staged nothing of this by right.
             let listed = try await self.vault.staged(of: incarnation)
             let view = try await self.cluster.view()

@@ -48,6 +48,25 @@ package final class BlockingPostgresConnection {
 
     package func close() { self.handle = nil }
 
+    /// Whether the connection still stands as far as this side has heard; asks the server nothing and waits for nothing.
+    ///
+    /// Notices a server process that ended, and what the kernel's keepalives found out. A peer that is silent only
+    /// is found out by ``query(_:deadline:)``. Between statements only.
+    package func stands() -> Bool {
+        guard let handle = self.handle else { return false }
+        // The last words of the server first, the end of the stream after them; bounded, should it talk on.
+        for _ in 0..<Self.looksAtMost {
+            guard PollWait.isReady(handle.socket) else { return true }
+            guard handle.consumeInput(), !handle.isBad else {
+                self.handle = nil
+                return false
+            }
+        }
+        return true
+    }
+
+    private static let looksAtMost = 8
+
     /// Runs one statement as a transaction of its own, unless one was begun before.
     ///
     /// - Parameter deadline: from now; when it passes, the connection is closed, because a late answer would

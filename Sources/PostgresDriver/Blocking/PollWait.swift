@@ -17,6 +17,12 @@ enum PollWait {
         }
     }
 
+    /// Whether there is something to read, or an error to tell, at this moment.
+    static func isReady(_ descriptor: CInt) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&entry, 1, 0) > 0
+    }
+
     /// Rounded up, so that a short rest does not spin; at most a day.
     static func milliseconds(_ duration: Duration) -> Int {
         let (seconds, attoseconds) = duration.components

@@ -1,5 +1,7 @@
+#define _GNU_SOURCE  // RTLD_DEFAULT
 #include "CSendCork.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +27,16 @@ flotilla_cork *flotilla_cork_create(int fd, size_t capacity) {
 }
 
 void flotilla_cork_destroy(flotilla_cork *cork) { free(cork); }
-void flotilla_cork_hold(flotilla_cork *cork) { held = cork; }
-void flotilla_cork_release(void) { held = NULL; }
+void flotilla_cork_release(flotilla_cork *before) { held = before; }
+
+flotilla_cork *flotilla_cork_hold(flotilla_cork *cork) {
+    flotilla_cork *before = held;
+    held = cork;
+    return before;
+}
+
+bool flotilla_cork_is_in_place(void) { return dlsym(RTLD_DEFAULT, "send") == (void *)send; }
+
 bool flotilla_cork_is_empty(const flotilla_cork *cork) { return cork->start == cork->end; }
 
 static ssize_t system_send(int fd, const void *bytes, size_t count, int flags) {

@@ -6,7 +6,8 @@ package import ClusterModel
 /// ``HeartbeatLines/open(for:within:)``, holds it too, so that one killed backend is no sign of death.
 package protocol HeartbeatLine: AnyObject {
     /// One statement, not synchronised to disk: counts the heartbeat, keeps or restarts the chain, and answers
-    /// what an idle node needs to know. A line that failed is closed and must not be used again.
+    /// what an idle node needs to know. A line that failed must not be used again; what may be left of its session,
+    /// and the lock with it, stays until ``close()``.
     func beat(_ pulse: Pulse, within: Duration) throws(StoreError) -> HeartbeatAnswer
 
     /// Makes sure that the line still lives; for the lock holder, which beats nothing.

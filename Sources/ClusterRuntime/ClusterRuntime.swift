@@ -101,11 +101,12 @@ package final class ClusterRuntime: Service {
             guard stopping.stopped else { return }
             for reports in stopping.reports { reports.finish() }
         }
-        let beating = self.thread(.heartbeat, incarnation) { report in
+        let pair = LinePair()
+        let beating = self.thread(.heartbeat, of: pair, incarnation) { report in
             continuation.yield(report)
             if case .input(.foundDead, _) = report { continuation.finish() }
         }
-        let holding = self.thread(.holder, incarnation) { openedContinuation.yield($0) }
+        let holding = self.thread(.holder, of: pair, incarnation) { openedContinuation.yield($0) }
         beating.start()
         holding.start()
         defer {
@@ -148,12 +149,13 @@ package final class ClusterRuntime: Service {
     private var patience: Duration? { self.board.everJoined() ? nil : .seconds(10) }
 
     private func thread(
-        _ role: LineThread.Role, _ incarnation: Incarnation,
+        _ role: LineThread.Role, of pair: LinePair, _ incarnation: Incarnation,
         report: @escaping @Sendable (LineThread.Report) -> Void
     ) -> LineThread {
         LineThread(
-            role: role, incarnation: incarnation, lines: self.lines, board: self.board, meter: self.meter,
-            capacity: self.profile.capacity, times: self.times, logger: self.logger, report: report)
+            role: role, pair: pair, incarnation: incarnation, lines: self.lines, board: self.board,
+            meter: self.meter, capacity: self.profile.capacity, times: self.times, logger: self.logger,
+            report: report)
     }
 
     private static func waitUntilOpen(_ reports: AsyncStream<LineThread.Report>, patience: Duration?)

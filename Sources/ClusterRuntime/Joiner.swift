@@ -94,6 +94,10 @@ struct Joiner: Sendable {
         throw RuntimeError.incarnationUsed("five in a row had been used on this mount before")
     }
 
+    /// For those in the way, and for a database that does not run the join.
+    private static let patience: Duration = .seconds(15)
+    private static let lookEvery: Duration = .milliseconds(250)
+
     /// Takes a slot.
     ///
     /// Waits for those in the way who stand still, evicts them when it may, and gives up when all live.
@@ -105,7 +109,10 @@ struct Joiner: Sendable {
             let inTheWay: [Member]
             let refusal: RuntimeError
             let sentAt = SteadyClock.now()
-            switch try await self.attempt(request) {
+            switch try await self.attempt(request, since: started) {
+            case nil:
+                try await Task.sleep(for: Self.lookEvery)
+                continue
             case .joined(let slot, let name):
                 return (NodeRight(slot: slot, incarnation: request.incarnation, name: name), sentAt)
             case .nameTaken(let member):
@@ -125,18 +132,21 @@ struct Joiner: Sendable {
             case .wait: break
             case .accuse(let stood): try await self.accuse(stood, as: request.incarnation)
             }
-            guard now.since(started) < .seconds(15) else { throw refusal }
-            try await Task.sleep(for: .milliseconds(250))
+            guard now.since(started) < Self.patience else { throw refusal }
+            try await Task.sleep(for: Self.lookEvery)
         }
     }
 
     /// A lost answer is looked up, not repeated: the view tells whether the incarnation has joined.
     ///
     /// If it has not, it must not try again: the first statement might land when this incarnation has lived, died and lost its row.
-    private func attempt(_ request: JoinRequest) async throws -> JoinAnswer {
+    ///
+    /// Nil: it surely did not run, so the incarnation is as good as before.
+    private func attempt(_ request: JoinRequest, since started: ClusterInstant) async throws -> JoinAnswer? {
         do {
             return try await self.store.join(request)
         } catch {
+            if case .notRun = error, SteadyClock.now().since(started) < Self.patience { return nil }
             guard case .mayHaveRun = error else { throw error }
             let view = try await self.store.view()
             if let member = view.members.first(where: { $0.incarnation == request.incarnation }) {

@@ -11,7 +11,8 @@ import Synchronization
 /// Independent of the concurrency pool: a node whose pool is busy still beats. It opens its line before the node
 /// joins (the lock comes first), waits for ``begin(_:)``, and then goes on until it is stopped or finds itself dead.
 /// A line that fails is opened again, with a pause that grows to a second and no further, so that after an outage
-/// of the database everybody is back before anybody may accuse.
+/// of the database everybody is back before anybody may accuse. What is left of a failed line is closed at once, unless
+/// it is the last that holds the lock (``LinePair``).
 final class LineThread: Sendable {
     enum Role: Sendable {
         case heartbeat
@@ -32,7 +33,19 @@ final class LineThread: Sendable {
         var stopped = false
     }
 
+    private struct Held {
+        var line: (any HeartbeatLine)?
+        /// Failed, and of no more use, but for the lock.
+        var kept: (any HeartbeatLine)?
+
+        mutating func letGo() {
+            self.kept?.close()
+            self.kept = nil
+        }
+    }
+
     private let role: Role
+    private let pair: LinePair
     private let incarnation: Incarnation
     private let lines: any HeartbeatLines
     private let board: StandingBoard
@@ -45,11 +58,12 @@ final class LineThread: Sendable {
     private let report: @Sendable (Report) -> Void
 
     init(
-        role: Role, incarnation: Incarnation, lines: any HeartbeatLines, board: StandingBoard,
-        meter: any LoadMeter,
-        capacity: Int, times: MembershipTimes, logger: Logger, report: @escaping @Sendable (Report) -> Void
+        role: Role, pair: LinePair, incarnation: Incarnation, lines: any HeartbeatLines,
+        board: StandingBoard, meter: any LoadMeter, capacity: Int, times: MembershipTimes, logger: Logger,
+        report: @escaping @Sendable (Report) -> Void
     ) {
         self.role = role
+        self.pair = pair
         self.incarnation = incarnation
         self.lines = lines
         self.board = board
@@ -103,16 +117,20 @@ final class LineThread: Sendable {
     // MARK: On the thread
 
     private func run() {
-        var line: (any HeartbeatLine)?
+        var held = Held()
         var everOpened = false
         var failures = 0
         var next = SteadyClock.now()
         /// From when on only the timer could be late, not the database.
         var free = next
         while !self.stopped {
-            if line == nil {
-                line = self.open(reporting: !everOpened, failures: &failures)
-                guard line != nil else { continue }
+            if held.line == nil {
+                // Before a place at the server is asked for: the one that is kept is not needed any more.
+                if self.pair.otherStands(than: self.role) { held.letGo() }
+                held.line = self.open(reporting: !everOpened, failures: &failures)
+                guard held.line != nil else { continue }
+                self.pair.opened(self.role)
+                held.letGo()
                 free = SteadyClock.now()
                 if !everOpened {
                     everOpened = true
@@ -130,14 +148,15 @@ final class LineThread: Sendable {
                     self.report(.input(.measured(.beatLeft(late: now.since(max(next, free)))), at: now))
                 }
                 next = now.advanced(by: self.period)
-                guard self.turn(&line, right: right) else { break }
+                guard self.turn(&held, right: right) else { break }
                 free = SteadyClock.now()
                 // A broken line may have been the last one that held the lock: open the next one at once.
-                guard line != nil else { continue }
+                guard held.line != nil else { continue }
             }
             self.rest(until: next)
         }
-        line?.close()
+        held.line?.close()
+        held.letGo()
     }
 
     private var period: Duration { self.role == .heartbeat ? self.times.heartbeatPeriod : .seconds(1) }
@@ -161,8 +180,8 @@ final class LineThread: Sendable {
     /// One beat or check.
     ///
     /// False: the incarnation is dead, and the thread ends.
-    private func turn(_ line: inout (any HeartbeatLine)?, right: NodeRight) -> Bool {
-        guard let current = line else { return true }
+    private func turn(_ held: inout Held, right: NodeRight) -> Bool {
+        guard let current = held.line else { return true }
         do {
             guard self.role == .heartbeat else {
                 try current.check(within: self.times.heartbeatDeadline)
@@ -185,8 +204,8 @@ final class LineThread: Sendable {
         } catch {
             if self.role == .heartbeat { self.report(.input(.measured(.beatFailed), at: SteadyClock.now())) }
             self.logger.debug("line failed", metadata: ["line.role": "\(self.role)", "error": "\(error)"])
-            current.close()
-            line = nil
+            held.line = nil
+            if self.pair.failed(self.role) { held.kept = current } else { current.close() }
             return true
         }
     }

@@ -24,10 +24,14 @@ package struct TestDatabase: Sendable {
     }
 
     /// Another store of the same database with a pool of its own, as another node has one.
+    ///
+    /// - Parameter deadline: of its statements; the pool's if nil.
     package func withOtherNode<Answer: Sendable>(
-        _ body: (PostgresStore) async throws -> Answer
+        deadline: Duration? = nil, _ body: (PostgresStore) async throws -> Answer
     ) async throws -> Answer {
-        let pool = try PostgresPool(self.configuration.pool, loop: self.loop, logger: self.logger)
+        var configuration = self.configuration.pool
+        if let deadline { configuration.deadline = deadline }
+        let pool = try PostgresPool(configuration, loop: self.loop, logger: self.logger)
         return try await running(pool) { try await body(PostgresStore(pool: pool, times: self.store.times)) }
     }
 }

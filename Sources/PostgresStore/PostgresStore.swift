@@ -11,6 +11,7 @@ package struct PostgresStore: ClusterStore, MemberControl, FeedStore, NameStore,
     package let pool: PostgresPool
     package let times: MembershipTimes
     let lane: PostgresPoolLane
+    package let lost = LostSessions()
 
     /// - Parameter lane: what membership and claims go by is `claims`, so that no other work can hold it up.
     package init(
@@ -24,16 +25,24 @@ package struct PostgresStore: ClusterStore, MemberControl, FeedStore, NameStore,
     /// The most items that one statement takes.
     package static let batchLimit = 1_000
 
-    func run(_ statement: PostgresStatement) async throws(StoreError) -> PostgresRows {
+    /// - Parameter deadline: the pool's if nil.
+    func run(
+        _ statement: PostgresStatement, deadline: Duration? = nil
+    ) async throws(StoreError) -> PostgresRows {
         do throws(PostgresError) {
-            return try await self.lane.query(statement)
+            return try await self.lane.query(statement, deadline: deadline)
         } catch {
             throw StoreError(error)
         }
     }
 
-    func one(_ statement: PostgresStatement) async throws(StoreError) -> PostgresRow {
-        let rows = try await self.run(statement)
+    func one(
+        _ statement: PostgresStatement, deadline: Duration? = nil
+    ) async throws(StoreError) -> PostgresRow {
+        try Self.only(await self.run(statement, deadline: deadline))
+    }
+
+    static func only(_ rows: PostgresRows) throws(StoreError) -> PostgresRow {
         guard let row = rows.first, rows.count == 1 else {
             throw .corrupt("\(rows.count) rows came where one was expected")
         }

@@ -19,6 +19,7 @@ package struct PostgresStoreConfiguration: Sendable {
     package var pool: PostgresPoolConfiguration {
         var pool = PostgresPoolConfiguration(
             server: self.server(["statement_timeout": "10s"]), connections: self.connections)
+        pool.knowsSessions = true
         // Claims are short and few; what they must not do is wait behind uploads and reports.
         pool.lanes[.claims] = PostgresLaneSizes(connections: Self.claimConnections, waitingLimit: 1_000)
         return pool

@@ -51,6 +51,33 @@ struct BlockingConnectionTests {
         }
     }
 
+    @Test func `an answer that is late ends its use, and its session with its locks only when it is closed`()
+        throws
+    {
+        let lock = try HeldLock()
+        let connection = try self.connect()
+        let other = try self.connect()
+        let key = Int64.random(in: 1...(.max))
+        let mayTake: () throws -> Bool = {
+            let rows = try other.query(
+                "select pg_try_advisory_lock(\(key)), pg_advisory_unlock_all()::text", deadline: .seconds(5))
+            return try rows[0][0, as: Bool.self]
+        }
+        _ = try connection.query("select pg_advisory_lock_shared(\(key))", deadline: .seconds(5))
+        #expect(throws: PostgresError.mayHaveRun(.deadline)) {
+            try connection.query("select pg_advisory_lock(\(lock.key))", deadline: .milliseconds(200))
+        }
+        #expect(!connection.isOpen)
+        #expect(try !mayTake())
+        let backend = connection.backendID
+        connection.close()
+        // It waits for a lock, so the server looks at its socket every now and then only.
+        try lock.terminate(backend)
+        let due = ContinuousClock.now.advanced(by: .seconds(10))
+        while try !mayTake(), ContinuousClock.now < due {}
+        #expect(try mayTake())
+    }
+
     @Test func `it never waits longer than its deadline for a session`() throws {
         let silent = try SilentServer()
         var configuration = silent.configuration

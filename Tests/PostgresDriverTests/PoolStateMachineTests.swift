@@ -115,6 +115,42 @@ struct PoolStateMachineTests {
         #expect(machine.slots == [.dialling])
     }
 
+    @Test func `a server that can only be read is left at once, and the next one after a back-off`() {
+        var machine = self.running(connections: 2)
+        let pauses: [Duration] = (0..<4).map { round in
+            let found = now.advanced(by: .seconds(round))
+            _ = machine.submitted(Waiter("a"), at: found)
+            let slot = machine.slots.firstIndex(of: .ready(inFlight: 1)) ?? 0
+            // Two statements find it: it counts once.
+            for _ in 0..<2 {
+                machine.readOnlyFound(at: found)
+                for slot in 0..<2 { _ = machine.retired(slot) }
+            }
+            #expect(machine.answered(slot) == .close)
+            var pauses: [Duration] = []
+            for slot in 0..<2 {
+                switch machine.lost(slot, jitter: 1) {
+                case .dial: pauses.append(.zero)
+                case .dialLater(let pause):
+                    pauses.append(pause)
+                    #expect(machine.backOffEnded(slot) == true)
+                case .none: Issue.record("nobody dials")
+                }
+                #expect(machine.dialled(slot) == .serve)
+            }
+            // The one that answered nothing in between has failed more often.
+            return pauses[slot]
+        }
+        #expect(pauses == [.zero, .milliseconds(100), .milliseconds(200), .milliseconds(400)])
+        // Long afterwards it is news again.
+        _ = machine.submitted(Waiter("b"), at: now)
+        let slot = machine.slots.firstIndex(of: .ready(inFlight: 1)) ?? 0
+        machine.readOnlyFound(at: now.advanced(by: .seconds(60)))
+        _ = machine.retired(slot)
+        #expect(machine.answered(slot) == .close)
+        #expect(machine.lost(slot, jitter: 1) == .dial)
+    }
+
     @Test func `only idle connections are probed`() {
         var machine = self.running(connections: 1)
         #expect(machine.probed(0) == true)

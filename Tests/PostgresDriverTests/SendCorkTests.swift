@@ -32,7 +32,7 @@ struct SendCorkTests {
         #expect(send(ends[0], [1, 2, 3] as [UInt8], 3, 0) == 3)
         #expect(send(ends[0], [4] as [UInt8], 1, 0) == 1)
         #expect(send(ends[1], [9] as [UInt8], 1, 0) == 1, "another descriptor is none of the cork's business")
-        flotilla_cork_release()
+        flotilla_cork_release(nil)
         #expect(self.received(ends[1]) == [])
         #expect(self.received(ends[0]) == [9])
         #expect(!flotilla_cork_is_empty(cork))
@@ -40,6 +40,30 @@ struct SendCorkTests {
         #expect(flotilla_cork_flush(cork) == 0)
         #expect(flotilla_cork_is_empty(cork))
         #expect(self.received(ends[1]) == [1, 2, 3, 4])
+    }
+
+    @Test func `this program's send is the one that libraries find`() {
+        #expect(flotilla_cork_is_in_place())
+    }
+
+    @Test func `holds nest`() throws {
+        let send = unsafeBitCast(try #require(dlsym(nil, "send")), to: Send.self)
+        let (outer, inner) = (try self.connectedPair(), try self.connectedPair())
+        defer { for end in outer + inner { close(end) } }
+        let corks = try [outer, inner].map { try #require(flotilla_cork_create($0[0], 8)) }
+        defer { for cork in corks { flotilla_cork_destroy(cork) } }
+
+        #expect(flotilla_cork_hold(corks[0]) == nil)
+        let before = flotilla_cork_hold(corks[1])
+        #expect(before == corks[0])
+        #expect(send(inner[0], [1] as [UInt8], 1, 0) == 1)
+        flotilla_cork_release(before)
+        #expect(send(outer[0], [2] as [UInt8], 1, 0) == 1)
+        #expect(send(inner[0], [3] as [UInt8], 1, 0) == 1, "not held any more")
+        flotilla_cork_release(nil)
+        #expect(corks.allSatisfy { !flotilla_cork_is_empty($0) })
+        #expect(self.received(outer[1]) == [])
+        #expect(self.received(inner[1]) == [3])
     }
 
     @Test func `more than the cork holds overtakes nothing`() throws {
@@ -50,7 +74,7 @@ struct SendCorkTests {
         defer { flotilla_cork_destroy(cork) }
 
         flotilla_cork_hold(cork)
-        defer { flotilla_cork_release() }
+        defer { flotilla_cork_release(nil) }
         #expect(send(ends[0], [1, 2, 3] as [UInt8], 3, 0) == 3)
         #expect(send(ends[0], [4, 5, 6, 7, 8, 9] as [UInt8], 6, 0) == 6)
         #expect(send(ends[0], [10] as [UInt8], 1, 0) == 1)
@@ -68,7 +92,7 @@ struct SendCorkTests {
         while send(ends[0], block, block.count, 0) > 0 {}
 
         flotilla_cork_hold(cork)
-        defer { flotilla_cork_release() }
+        defer { flotilla_cork_release(nil) }
         #expect(send(ends[0], [1, 2, 3, 4] as [UInt8], 4, 0) == 4)
         #expect(send(ends[0], [5] as [UInt8], 1, 0) == -1)
         #expect(errno == EAGAIN)

@@ -22,6 +22,25 @@ import Testing
         }
     }
 
+    /// Migrations and the turns of leases have two keys.
+    @Test func `a lock with the same number in two keys is no sign of life`() async throws {
+        try await withTestDatabase { db in
+            let (one, two) = (try await JoinedNode.join(db), try await JoinedNode.join(db))
+            let session = try await db.session()
+            let number = two.right.incarnation.rawValue
+            _ = try await session.query(
+                "select pg_advisory_lock(\(Int32(number >> 32)), \(Int32(number & 0xFFFF_FFFF)))")
+            try await db.trust(one)
+            try await db.silence(two, milliseconds: 1_000)
+            try await two.dropLines()
+            try await eventually("it is taken for dead") {
+                try await db.trust(one)
+                return try await db.store.accuse(one.accusation(of: two, watched: .milliseconds(600)))
+            }
+            await session.close()
+        }
+    }
+
     @Test func `one killed backend is no death`() async throws {
         try await withTestDatabase { db in
             let one = try await JoinedNode.join(db)

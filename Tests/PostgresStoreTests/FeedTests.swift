@@ -70,4 +70,37 @@ import Testing
             try await back.dropLines()
         }
     }
+
+    @Test func `what a restore brought from another server leaves the feed, and what is old`() async throws {
+        try await withTestDatabase { db in
+            let node = try await JoinedNode.join(db)
+            let stranger: PostgresStatement = """
+                insert into flotilla.feed (xid, topic, change, subject)
+                values ((pg_snapshot_xmax(pg_current_snapshot())::text::int8 + 1000000)::text::xid8, 'lease', 'old', 'x')
+                """
+            let strangers: PostgresStatement = "select count(*) from flotilla.feed where change = 'old'"
+            try await db.sql(stranger)
+            let own = try await db.number("select count(*) from flotilla.feed where change = 'joined'")
+            let lead = try #require(try await db.store.takeLead(LeadClaim(right: node.right, term: 0)))
+            #expect(try await db.number(strangers) == 0)
+            #expect(try await db.number("select count(*) from flotilla.feed where change = 'joined'") == own)
+            #expect(
+                try await db.number(
+                    "select (detail ->> 'term')::int8 from flotilla.feed where change = 'leads'") == 1)
+
+            try await db.sql(stranger)
+            try await db.sql(
+                """
+                insert into flotilla.feed (topic, change, subject)
+                select 'lease', 'n', '' from generate_series(1, 10050)
+                """)
+            let leader = LeaderRight(right: node.right, term: lead.term)
+            _ = try await db.store.prune(olderThan: .seconds(60), by: leader)
+            #expect(try await db.number(strangers) == 0)
+            // The stranger was one of the newest.
+            #expect(try await db.number("select count(*) from flotilla.feed") == 9_999)
+            #expect(try await db.number("select count(*) from flotilla.feed where change <> 'n'") == 0)
+            try await node.dropLines()
+        }
+    }
 }

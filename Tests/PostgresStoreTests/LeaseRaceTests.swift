@@ -3,7 +3,12 @@ import ClusterPorts
 import ClusterTestKit
 import PostgresDriver
 import PostgresStore
+import Synchronization
 import Testing
+
+private final class Flag: Sendable {
+    let isSet = Atomic(false)
+}
 
 /// Two sessions at each point where one can hold the other up.
 @Suite struct LeaseRaceTests {
@@ -172,6 +177,54 @@ import Testing
             #expect(first.allSatisfy { $0.epoch != nil })
             #expect(second[0] == .taken)
             #expect(second[1].epoch != nil)
+        }
+    }
+
+    /// Held between the number and the row, as by another node's row that rolls back, or a process not scheduled.
+    @Test func `nobody comes and goes between a grant's number and its row`() async throws {
+        try await withTestDatabase { db in
+            let (one, two) = (try await JoinedNode.join(db), try await JoinedNode.join(db))
+            let gone = Flag()
+            let (slow, quick) = try await db.holding("insert", of: ["a"], by: one) { transaction in
+                async let slow = db.withOtherNode { try await $0.acquire([request("a")], by: one.right) }
+                try await db.waitForLockWaiters(1)
+                async let quick = db.withOtherNode { store in
+                    let answers = try await store.acquire([request("a")], by: two.right)
+                    if let epoch = answers[0].epoch {
+                        let title = LeaseTitle(subject: try subject("a"), epoch: epoch)
+                        #expect(try await store.end([title], by: two.right) == [true])
+                    }
+                    gone.isSet.store(true, ordering: .releasing)
+                    return answers
+                }
+                try await eventually {
+                    if gone.isSet.load(ordering: .acquiring) { return true }
+                    return try await db.number(
+                        """
+                        select count(*) from pg_stat_activity
+                        where datname = current_database() and wait_event_type = 'Lock'
+                        """) >= 2
+                }
+                _ = try await transaction.query(PostgresStatement("rollback").unprepared())
+                let answers = (try await slow, try await quick)
+                _ = try await transaction.query(PostgresStatement("begin").unprepared())
+                return answers
+            }
+            let late = try #require(slow[0].epoch)
+            if let early = quick[0].epoch { #expect(early < late, "overtaken") }
+            #expect(quick == [.taken])
+        }
+    }
+
+    @Test func `a batch beyond one statement's turns is granted`() async throws {
+        try await withTestDatabase { db in
+            let node = try await JoinedNode.join(db)
+            let answers = try await db.store.acquire((0..<450).map { try request("n\($0)") }, by: node.right)
+            #expect(Set(answers.compactMap(\.epoch)).count == 450)
+            let again = try await db.store.acquire(
+                (300..<600).map { try request("n\($0)", limit: "x", slots: 100) }, by: node.right)
+            #expect(again.prefix(150).allSatisfy { $0 == .taken })
+            #expect(again.compactMap(\.epoch).count == 100)
         }
     }
 

@@ -42,14 +42,20 @@ extension TestDatabase {
     /// Holds every statement that touches a lease with one of these ids, until the body returns.
     ///
     /// It stands still in the middle: the rows before this one are written, and all locks so far are held.
+    ///
+    /// - Parameter node: only statements about leases of this one; everybody's if nil.
     func holding<Answer: Sendable>(
-        _ change: String, of ids: [String], _ body: (PostgresTransaction) async throws -> Answer
+        _ change: String, of ids: [String], by node: JoinedNode? = nil,
+        _ body: (PostgresTransaction) async throws -> Answer
     ) async throws -> Answer {
         try await self.sql(
             """
             create function flotilla.hold() returns trigger language plpgsql as $$
             begin
-                if coalesce(old.id, new.id) = any ('{\(unescaped: ids.joined(separator: ","))}') then
+                if coalesce(old.id, new.id) = any ('{\(unescaped: ids.joined(separator: ","))}')
+                   and coalesce(old.incarnation, new.incarnation) = coalesce(
+                       \(unescaped: node.map { "\($0.right.incarnation.rawValue)" } ?? "null"),
+                       old.incarnation, new.incarnation) then
                     perform pg_advisory_xact_lock_shared(77, 1);
                 end if;
                 return coalesce(new, old);

@@ -26,6 +26,13 @@ enum NaiveCluster {
     ]
 
     private static let functions: [PostgresStatement] = [
+        // Draws the number before anything makes sure that nobody else is at the same subject.
+        """
+        create function naive.acquire(subject text, inc bigint) returns bigint language sql as $$
+            insert into flotilla.lease (kind, id, epoch, slot, incarnation)
+            select 'job', subject, nextval('flotilla.epoch'), 1, inc
+            on conflict (kind, id) do nothing returning epoch $$
+        """,
         // Trusts the heartbeat's time alone: after a step of the clock a living name is free.
         """
         create function naive.join(n int, inc bigint, ttl interval) returns bigint language sql as $$

@@ -44,6 +44,25 @@ import Testing
         }
     }
 
+    /// See `LeaseRaceTests`, `nobody comes and goes between a grant's number and its row`.
+    @Test func `a grant with a higher number comes and goes before one with a lower`() async throws {
+        try await Self.withNaiveCluster { db in
+            let (one, two) = (try await JoinedNode.join(db), try await JoinedNode.join(db))
+            let (late, early) = try await db.holding("insert", of: ["a"], by: one) { transaction in
+                async let late = db.number("select naive.acquire('a', \(one.right.incarnation.rawValue))")
+                try await db.waitForLockWaiters(1)
+                let early = try await db.number(
+                    "select naive.acquire('a', \(two.right.incarnation.rawValue))")
+                try await db.sql("delete from flotilla.lease where id = 'a'")
+                _ = try await transaction.query(PostgresStatement("rollback").unprepared())
+                let numbers = (try await late, early)
+                _ = try await transaction.query(PostgresStatement("begin").unprepared())
+                return numbers
+            }
+            #expect(late < early)
+        }
+    }
+
     /// See `AccuseTests`, `an accusation waits for the decision in flight`.
     @Test func `a decision waits on an index while its node dies and its staging is reclaimed`() async throws
     {

@@ -17,8 +17,12 @@ flotilla_cork *flotilla_cork_create(int fd, size_t capacity);
 void flotilla_cork_destroy(flotilla_cork *cork);
 
 /// From here on this thread's `send` to the descriptor fills the cork; a full one asks the sender to wait (EAGAIN).
-void flotilla_cork_hold(flotilla_cork *cork);
-void flotilla_cork_release(void);
+/// Answers the cork that it held before, NULL for none: hand it to `flotilla_cork_release`, so that holds nest.
+flotilla_cork *flotilla_cork_hold(flotilla_cork *cork);
+void flotilla_cork_release(flotilla_cork *before);
+
+/// Whether the process's libraries find this target's `send`; else corks stay empty.
+bool flotilla_cork_is_in_place(void);
 
 /// Sends what was collected: 0 when all of it is out, 1 when the socket takes no more now, -1 with errno.
 int flotilla_cork_flush(flotilla_cork *cork);

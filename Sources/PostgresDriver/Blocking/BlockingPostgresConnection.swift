@@ -7,6 +7,8 @@ import CLibPQ
 /// another.
 package final class BlockingPostgresConnection {
     private var handle: ConnectionHandle?
+    /// An answer came too late: the next one would be taken for it.
+    private var isSpent = false
     private var prepared = StatementCache(limit: BlockingPostgresConnection.preparedLimit)
     /// Prepared statements that one connection keeps: such a thread has few different ones.
     private static let preparedLimit = 16
@@ -44,8 +46,9 @@ package final class BlockingPostgresConnection {
     }
 
     /// False after `close`, and after any answer that was lost or came too late.
-    package var isOpen: Bool { self.handle != nil }
+    package var isOpen: Bool { self.handle != nil && !self.isSpent }
 
+    /// Ends the session, and with it its locks; so does losing the last reference.
     package func close() { self.handle = nil }
 
     /// Whether the connection still stands as far as this side has heard; asks the server nothing and waits for nothing.
@@ -69,8 +72,8 @@ package final class BlockingPostgresConnection {
 
     /// Runs one statement as a transaction of its own, unless one was begun before.
     ///
-    /// - Parameter deadline: from now; when it passes, the connection is closed, because a late answer would
-    ///   be taken for that of the next statement.
+    /// - Parameter deadline: from now; when it passes, the connection is of no more use, because a late answer would
+    ///   be taken for that of the next statement. Its session stays, with its locks, until `close`.
     package func query(_ statement: PostgresStatement, deadline: Duration) throws(PostgresError)
         -> PostgresRows
     {
@@ -145,7 +148,7 @@ package final class BlockingPostgresConnection {
         _ statement: PostgresStatement, due: ContinuousClock.Instant, _ send: (ConnectionHandle) -> Bool
     ) throws(PostgresError) -> PostgresRows {
         if let fault = statement.fault { throw .didNotRun(.invalid(fault)) }
-        guard let handle = self.handle else { throw .didNotRun(.closed) }
+        guard let handle = self.handle, !self.isSpent else { throw .didNotRun(.closed) }
         guard due > ContinuousClock.now else { throw .didNotRun(.deadline(nil)) }
         var outcome = StatementOutcome()
         guard send(handle) else {
@@ -158,7 +161,7 @@ package final class BlockingPostgresConnection {
                 throw outcome.whenLost("")
             }
             guard PollWait.wait(handle.socket, toWrite: handle.flush() == .partly, until: due) else {
-                self.handle = nil
+                self.isSpent = true
                 throw .mayHaveRun(.deadline)
             }
             // What it brings when the connection is lost is a result that says so.

@@ -35,12 +35,10 @@ extension PostgresConnection {
         bufferLimit: Int = PostgresConnection.streamBufferLimit,
         _ body: (PostgresCopyOutput) async throws -> Answer
     ) async throws -> Answer {
-        if let fault = statement.copyFault { throw PostgresError.didNotRun(.invalid(fault)) }
         let work = CopyOutWork(statement, bufferLimit: bufferLimit)
-        let exchange = self.begin(work, deadline: deadline)
-        defer { self.leave(exchange) }
-        let reader = PieceReader(flow: work.flow, exchange: exchange, loop: self.loop)
-        return try await body(PostgresCopyOutput(pieces: reader))
+        return try await self.lend(work, work.flow, fault: statement.copyFault, deadline: deadline) {
+            try await body(PostgresCopyOutput(pieces: $0))
+        }
     }
 }
 

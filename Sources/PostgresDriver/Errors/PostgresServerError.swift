@@ -35,6 +35,7 @@ package struct SQLState: RawRepresentable, Sendable, Hashable, ExpressibleByStri
     package static let checkViolation: SQLState = "23514"
     package static let notNullViolation: SQLState = "23502"
     package static let serializationFailure: SQLState = "40001"
+    package static let insufficientPrivilege: SQLState = "42501"
     package static let deadlockDetected: SQLState = "40P01"
     package static let lockNotAvailable: SQLState = "55P03"
     package static let queryCanceled: SQLState = "57014"

@@ -28,6 +28,19 @@ struct PieceReader<Piece: Sendable>: Sendable {
 }
 
 extension PostgresConnection {
+    /// Gives the connection to a work whose pieces `body` walks, until `body` is done.
+    ///
+    /// - Parameter fault: why the statement cannot be sent at all.
+    func lend<Piece: Sendable, Answer: Sendable>(
+        _ work: any ExclusiveWork, _ flow: PieceFlow<Piece>, fault: String?, deadline: Duration,
+        _ body: (PieceReader<Piece>) async throws -> Answer
+    ) async throws -> Answer {
+        if let fault { throw PostgresError.didNotRun(.invalid(fault)) }
+        let exchange = self.begin(work, deadline: deadline)
+        defer { self.leave(exchange) }
+        return try await body(PieceReader(flow: flow, exchange: exchange, loop: self.loop))
+    }
+
     /// Gives the connection to a work, as soon as it is free.
     func begin(_ work: any ExclusiveWork, deadline: Duration) -> Exchange {
         let exchange = Exchange(work, due: ContinuousClock.now.advanced(by: deadline))

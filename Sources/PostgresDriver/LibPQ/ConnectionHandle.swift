@@ -167,8 +167,8 @@ final class ConnectionHandle: @unchecked Sendable {
 
     /// Around every call of libpq that may send: what does not hold the cork would overtake what is in it.
     func corked<Answer>(_ body: () -> Answer) -> Answer {
-        unsafe flotilla_cork_hold(self.cork)
-        defer { flotilla_cork_release() }
+        let before = unsafe flotilla_cork_hold(self.cork)
+        defer { unsafe flotilla_cork_release(before) }
         return body()
     }
 

@@ -36,9 +36,19 @@ final class PendingStatement: DueEntry, @unchecked Sendable {
     /// Its task was cancelled before the statement came to the loop, which answers it on arrival.
     var isCancelled = false
     var outcome = StatementOutcome()
+    /// Whether the caller wants to know where it ran when the answer is lost.
+    let tellsSession: Bool
+    /// The session that carries it.
+    weak var carrier: PipelineSession?
+    /// Set before the caller is resumed.
+    private(set) var lostIn: PostgresSession?
     private var continuation: UnsafeContinuation<Answer, Never>?
 
-    init(_ statement: PostgresStatement, due: ContinuousClock.Instant, isHousekeeping: Bool = false) {
+    init(
+        _ statement: PostgresStatement, due: ContinuousClock.Instant, isHousekeeping: Bool = false,
+        tellsSession: Bool = false
+    ) {
+        self.tellsSession = tellsSession
         self.statement = statement
         self.due = due
         self.isHousekeeping = isHousekeeping
@@ -48,6 +58,7 @@ final class PendingStatement: DueEntry, @unchecked Sendable {
     func finish(_ answer: Answer) {
         guard self.place != .finished else { return }
         self.place = .finished
+        if self.tellsSession { self.lostIn = self.carrier?.session }
         guard let continuation = unsafe self.continuation else { return }
         unsafe self.continuation = nil
         unsafe continuation.resume(returning: answer)
@@ -68,11 +79,16 @@ protocol StatementTarget: AnyObject, Sendable {
 
 extension StatementTarget {
     /// Hands a statement over and waits for its answer.
-    func run(_ statement: PostgresStatement, deadline: Duration) async throws(PostgresError) -> PostgresRows {
+    ///
+    /// - Parameter onLost: told the session when the statement may have run.
+    func run(
+        _ statement: PostgresStatement, deadline: Duration, onLost: ((PostgresSession) -> Void)? = nil
+    ) async throws(PostgresError) -> PostgresRows {
         if let fault = statement.fault { throw .didNotRun(.invalid(fault)) }
         // The cancellation takes another way to the loop and might come after the statement was sent.
         if Task.isCancelled { throw .didNotRun(.cancelled) }
-        let pending = PendingStatement(statement, due: ContinuousClock.now.advanced(by: deadline))
+        let pending = PendingStatement(
+            statement, due: ContinuousClock.now.advanced(by: deadline), tellsSession: onLost != nil)
         let answer = await withTaskCancellationHandler {
             // Unsafe saves an allocation per statement; `finish` resumes once, and every path ends in it.
             unsafe await withUnsafeContinuation { continuation in
@@ -82,6 +98,7 @@ extension StatementTarget {
         } onCancel: {
             self.cancel(pending)
         }
+        if let onLost, let session = pending.lostIn, case .failure(.mayHaveRun) = answer { onLost(session) }
         return try answer.get()
     }
 

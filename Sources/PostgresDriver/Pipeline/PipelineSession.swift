@@ -33,7 +33,9 @@ final class PipelineSession: @unchecked Sendable {
 
     let loop: ReadinessLoop
     let handle: ConnectionHandle
-    let backendID: Int32
+    private(set) var session: PostgresSession
+    var backendID: Int32 { self.session.backendID }
+    private weak var asking: PendingStatement?
     /// Whether a plan that became void may be made anew behind the caller's back; not within transactions.
     let renewsPlans: Bool
     weak var owner: (any PipelineSessionOwner)?
@@ -54,7 +56,7 @@ final class PipelineSession: @unchecked Sendable {
     init(_ handle: ConnectionHandle, loop: ReadinessLoop, cacheLimit: Int, renewsPlans: Bool) {
         self.handle = handle
         self.loop = loop
-        self.backendID = handle.backendID
+        self.session = PostgresSession(backendID: handle.backendID, startedAt: nil)
         self.renewsPlans = renewsPlans
         self.cache = StatementCache(limit: cacheLimit)
         self.lastReceived = ContinuousClock.now
@@ -71,6 +73,25 @@ final class PipelineSession: @unchecked Sendable {
             try self.watchSocket(for: .readable)
         } catch {
             throw .didNotRun(.notConnected(error.description))
+        }
+    }
+
+    /// Asks the server when the session began; nobody waits for it.
+    func askForStart() {
+        let asking = PendingStatement(
+            PostgresSession.own.unprepared(), due: self.lastReceived, isHousekeeping: true)
+        self.asking = asking
+        self.send(asking)
+    }
+
+    private func takeStart(_ pending: PendingStatement) {
+        guard pending === self.asking, case .success(let rows) = pending.outcome.whenReady(),
+            let row = rows.first
+        else { return }
+        do throws(PostgresError) {
+            self.session.startedAt = try row[0, as: Int64?.self]
+        } catch {
+            // It stays unknown.
         }
     }
 
@@ -133,6 +154,7 @@ final class PipelineSession: @unchecked Sendable {
             return self.owner?.answered(pending, with: .failure(.didNotRun(.closed)), on: self) ?? ()
         }
         pending.place = .sent
+        if pending.tellsSession { pending.carrier = self }
         self.inFlight.append(pending)
         guard self.write(pending), self.handle.sendSync() else { return self.end(self.handle.errorMessage) }
         self.flushSoon()
@@ -273,7 +295,10 @@ final class PipelineSession: @unchecked Sendable {
 
     private func finishFirst() {
         guard let pending = self.inFlight.popFirst() else { return }
-        if pending.isHousekeeping { return self.owner?.cleaned(self) ?? () }
+        if pending.isHousekeeping {
+            self.takeStart(pending)
+            return self.owner?.cleaned(self) ?? ()
+        }
         if self.isPlanVoid(pending), self.sendAgain(pending) { return }
         self.owner?.answered(pending, with: pending.outcome.whenReady(), on: self)
     }

@@ -25,6 +25,7 @@ extension PoolCore {
             guard self.machine.dialled(slot) == .serve else { return session.end("nobody needs it any more") }
             session.owner = self
             self.seats[slot].session = session
+            if self.configuration.knowsSessions { session.askForStart() }
             self.route.first = target
             self.totals.connectedTotal += 1
             self.noteSuccess()
@@ -74,6 +75,7 @@ extension PoolCore {
 
     /// After a failover the old server may still take connections: all of ours go and look for the other one.
     func leaveReadOnlyServer() {
+        self.machine.readOnlyFound(at: self.loop.now)
         for slot in self.seats.indices where self.seats[slot].session != nil {
             let decision = self.machine.retired(slot)
             if self.seats[slot].closing == nil { self.seats[slot].closing = .readOnly }

@@ -43,6 +43,11 @@ package struct PoolStateMachine<Waiter: AnyObject> {
     private(set) package var slots: [Slot]
     /// Connections in a row that failed or ended without an answer.
     private var failures: [Int]
+    /// Servers in a row that could only be read, and when the last one was found.
+    private var readOnlyInRow = 0
+    private var readOnlyFoundAt: ContinuousClock.Instant?
+    /// Slots that are retiring for that reason.
+    private var readOnlySlots: Set<Int> = []
     private(set) var waiting: Deque<Waiting> = []
     private var lastChosen = 0
 
@@ -225,6 +230,7 @@ extension PoolStateMachine {
         }
         let wasLost = self.slots[slot] != .dialling
         self.failures[slot] += 1
+        if self.readOnlySlots.remove(slot) != nil { self.failures[slot] += self.readOnlyInRow }
         if wasLost, self.failures[slot] == 1 {
             self.slots[slot] = .dialling
             return .dial
@@ -242,11 +248,29 @@ extension PoolStateMachine {
 
     package enum OnRetired: Equatable { case close, none }
 
-    /// The connection should be replaced, for example because its server can only be read.
+    /// A server can only be read: all connections are to be replaced.
+    ///
+    /// The first one found is left at once; if the next one is no better, each further attempt has to wait, as those
+    /// that fail. Several statements of one connection find it once.
+    package mutating func readOnlyFound(at now: ContinuousClock.Instant) {
+        let isNew = self.slots.contains { slot in
+            switch slot {
+            case .ready, .suspect: true
+            case .empty, .dialling, .backingOff, .retiring: false
+            }
+        }
+        guard isNew else { return }
+        let isInRow = self.readOnlyFoundAt.map { $0.duration(to: now) < self.backOff.cap * 5 } ?? false
+        self.readOnlyInRow = isInRow ? self.readOnlyInRow + 1 : 0
+        self.readOnlyFoundAt = now
+    }
+
+    /// The connection should be replaced, because its server can only be read (``readOnlyFound(at:)``).
     package mutating func retired(_ slot: Int) -> OnRetired {
         switch self.slots[slot] {
         case .ready(let inFlight), .suspect(let inFlight):
             self.slots[slot] = .retiring(inFlight: inFlight)
+            self.readOnlySlots.insert(slot)
             return inFlight == 0 ? .close : .none
         case .empty, .dialling, .backingOff, .retiring: return .none
         }

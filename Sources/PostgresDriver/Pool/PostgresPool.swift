@@ -1,3 +1,4 @@
+import CSendCork
 package import Logging
 package import ReadinessLoop
 import ServiceLifecycle
@@ -53,6 +54,11 @@ package final class PostgresPool: Service {
     ///
     /// Then statements that were accepted may end, within `shutdownLimit`; new ones are refused.
     package func run() async {
+        if !flotilla_cork_is_in_place() {
+            self.logger.warning(
+                "statements leave one by one: this program was linked so that libpq does not find its send(2)"
+            )
+        }
         for lane in self.lanes.values { lane.start() }
         // Throws when the task is cancelled, which ends the pool all the same.
         try? await gracefulShutdown()

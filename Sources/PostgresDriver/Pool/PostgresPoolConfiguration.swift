@@ -22,6 +22,8 @@ package struct PostgresPoolConfiguration: Sendable {
     /// Each gets between three quarters of it and all of it, by chance, so that they do not go together; of
     /// one lane only one is replaced at a time.
     package var maximumAge: Duration? = .seconds(3600)
+    /// Each connection asks the server when its session began, so that whoever loses an answer can name the session.
+    package var knowsSessions = false
     /// The pauses between attempts to connect.
     package var backOff = BackOff()
     /// Prepared statements that each connection keeps.

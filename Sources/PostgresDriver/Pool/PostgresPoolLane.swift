@@ -23,6 +23,16 @@ package final class PostgresPoolLane: Sendable {
         try await self.run(statement, deadline: deadline ?? self.deadline)
     }
 
+    /// The same, and says in which session the statement may have run when its answer is lost.
+    ///
+    /// - Parameter onLost: called before the error is thrown. The session's start is known where the pool
+    ///   ``PostgresPoolConfiguration/knowsSessions``, once the server has told.
+    package func query(
+        _ statement: PostgresStatement, deadline: Duration? = nil, onLost: @escaping (PostgresSession) -> Void
+    ) async throws(PostgresError) -> PostgresRows {
+        try await self.run(statement, deadline: deadline ?? self.deadline, onLost: onLost)
+    }
+
     package func statistics() async -> PostgresPoolStatistics {
         await withCheckedContinuation { continuation in
             let isRunning = self.loop.execute { continuation.resume(returning: self.core.statistics) }

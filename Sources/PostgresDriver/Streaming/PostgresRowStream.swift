@@ -55,11 +55,9 @@ extension PostgresConnection {
         bufferLimit: Int = PostgresConnection.streamBufferLimit,
         _ body: (PostgresRowStream) async throws -> Answer
     ) async throws -> Answer {
-        if let fault = statement.fault { throw PostgresError.didNotRun(.invalid(fault)) }
         let work = RowStreamWork(statement, bufferLimit: bufferLimit)
-        let exchange = self.begin(work, deadline: deadline)
-        defer { self.leave(exchange) }
-        let reader = PieceReader(flow: work.flow, exchange: exchange, loop: self.loop)
-        return try await body(PostgresRowStream(pieces: reader))
+        return try await self.lend(work, work.flow, fault: statement.fault, deadline: deadline) {
+            try await body(PostgresRowStream(pieces: $0))
+        }
     }
 }

@@ -37,25 +37,46 @@ enum Fragments {
 
     /// Makes the next view if `source` has rows: CTEs for the version, its history, and the history's end.
     ///
-    /// - Parameters:
-    ///   - source: a CTE with `slot`, `name`, `incarnation` and `reason`.
+    /// - Parameter source: a CTE with `slot`, `name`, `incarnation` and `reason`.
     static func nextView(from source: String) -> PostgresStatement {
         """
         bumped as (
             update flotilla.cluster set view_version = view_version + 1
             where exists (select from \(unescaped: source))
             returning view_version
-        ), noted as (
+        ), \(Self.noteView(from: source))
+        """
+    }
+
+    /// The history of a view that the CTE `bumped` has made; for whoever changes more of the cluster's row with it.
+    ///
+    /// - Parameter more: SQL for a `jsonb` over `b`, the row of `bumped`, that the feed's entry says besides.
+    static func noteView(from source: String, more: PostgresStatement = "'{}'::jsonb") -> PostgresStatement {
+        """
+        noted as (
             insert into flotilla.view_history (view_version, reason, slot, name, incarnation)
             select b.view_version, s.reason, s.slot, s.name, s.incarnation
             from bumped b, \(unescaped: source) s limit 1
         ), fed as (
             insert into flotilla.feed (topic, change, subject, detail)
             select 'membership', s.reason, s.name, jsonb_build_object(
-                'view_version', b.view_version, 'slot', s.slot, 'incarnation', s.incarnation)
+                'view_version', b.view_version, 'slot', s.slot, 'incarnation', s.incarnation) || \(more)
             from bumped b, \(unescaped: source) s
         ), forgotten as (
             delete from flotilla.view_history h using bumped b where h.view_version <= b.view_version - 10000
+        )
+        """
+    }
+
+    /// Empties the feed of what a restore brought from another server, if `condition` holds.
+    ///
+    /// Rows are ordered by transactions, and a new server counts them anew: such rows would stay unseen until it has
+    /// come so far, and then appear behind what was read. Nothing that a snapshot shows is its own and as young.
+    static func feedWithoutStrangers(if condition: String) -> PostgresStatement {
+        """
+        strangers as (
+            delete from flotilla.feed
+            where xid >= pg_snapshot_xmax(pg_current_snapshot()) and \(unescaped: condition)
         )
         """
     }

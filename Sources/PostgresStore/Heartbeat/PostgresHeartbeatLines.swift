@@ -72,14 +72,13 @@ final class PostgresHeartbeatLine: HeartbeatLine {
 
     func close() { self.connection.close() }
 
-    /// A line that failed is closed: the caller opens another one.
+    /// After a failure the session may still be there, and hold the lock: the caller says when to close it.
     private func run(_ statement: PostgresStatement, within limit: Duration) throws(StoreError)
         -> PostgresRows
     {
         do throws(PostgresError) {
             return try self.connection.query(statement, deadline: limit)
         } catch {
-            self.connection.close()
             throw StoreError(error)
         }
     }

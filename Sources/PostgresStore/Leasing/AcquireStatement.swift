@@ -13,12 +13,37 @@ enum AcquireStatement {
         // Looking only for the conflict that can be spares looks into the other indexes.
         let isOrdered = requests.contains { $0.orderKey != nil }
         return """
-            with \(Fragments.me(right)), chosen as (
-                select a.*, null::smallint as limit_slot from \(LeaseColumns.unnested(requests))
+            with \(Fragments.me(right)), \(Self.asked(requests)), chosen as (
+                select a.*, null::smallint as limit_slot from asked a
             ), \(Self.granted(by: right, onConflict: isOrdered ? "" : "(kind, id)"))
             \(Self.answer)
             """
     }
+
+    /// The requests, each once its subject's turn is this statement's, until that has committed.
+    ///
+    /// A number is drawn before the row is in, and what comes between may last: another node's row that rolls back, a
+    /// page to be read, a process that is not scheduled. Without the turn another grant of the subject could come and
+    /// go meanwhile, with a higher number (decision 0019). The lock has two keys, so it is never taken for a sign of
+    /// life of an incarnation, which has one; two subjects that share a key wait for each other, and that is all.
+    private static func asked(_ requests: [LeaseRequest]) -> PostgresStatement {
+        """
+        asked as materialized (
+            select a.*, pg_advisory_xact_lock(\(unescaped: "\(Self.turns)"), hashtext(a.kind || '/' || a.id)) as turn
+            from \(LeaseColumns.unnested(requests))
+            where exists (select from me)
+        )
+        """
+    }
+
+    /// The first key of the locks that order the grants of a subject; "flou", beside the migrations' "flot".
+    private static let turns = 1_718_382_453
+
+    /// Turns that one statement takes at most.
+    ///
+    /// A server has room for 64 locks for each connection that it allows, unless told otherwise, and a node is
+    /// reckoned with five connections: this leaves a third of its 320 to everything else.
+    static let mostTurns = 200
 
     /// Of each limit's free slots the k-th goes to its k-th request.
     ///
@@ -29,9 +54,7 @@ enum AcquireStatement {
     ) -> PostgresStatement {
         let spread = Int64(attempt + 1) * (right.incarnation.sequence * 7 + Int64(attempt) * 13)
         return """
-            with \(Fragments.me(right)), asked as materialized (
-                select * from \(LeaseColumns.unnested(requests))
-            ), \(Self.limits), free as materialized (
+            with \(Fragments.me(right)), \(Self.asked(requests)), \(Self.limits), free as materialized (
                 select f.limit_key, f.slot::smallint as limit_slot,
                        row_number() over (
                            partition by f.limit_key

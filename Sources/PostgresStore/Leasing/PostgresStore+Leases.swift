@@ -16,15 +16,19 @@ extension PostgresStore: LeaseStore {
             throw .refused(sqlState: "22000", message: "a subject stands twice in one batch of requests")
         }
         // By subject, as everybody does.
-        var open = requests.indices.sorted { requests[$0].subject < requests[$1].subject }
+        var waiting = requests.indices.sorted { requests[$0].subject < requests[$1].subject }[...]
         var answers: [LeaseAnswer?] = Array(repeating: nil, count: requests.count)
-        for attempt in 0..<Self.acquireAttempts where !open.isEmpty {
-            do throws(StoreError) {
-                try await self.acquireOnce(requests, &open, &answers, by: right, attempt: attempt)
-            } catch {
-                // What was granted before stands, and the caller has to hear of it.
-                guard answers.contains(where: { $0?.isGranted ?? false }) else { throw error }
-                throw .mayHaveRun("a part of the batch was granted, then: \(error)")
+        while !waiting.isEmpty {
+            var open = Array(waiting.prefix(AcquireStatement.mostTurns))
+            waiting = waiting.dropFirst(open.count)
+            for attempt in 0..<Self.acquireAttempts where !open.isEmpty {
+                do throws(StoreError) {
+                    try await self.acquireOnce(requests, &open, &answers, by: right, attempt: attempt)
+                } catch {
+                    // What was granted before stands, and the caller has to hear of it.
+                    guard answers.contains(where: { $0?.isGranted ?? false }) else { throw error }
+                    throw .mayHaveRun("a part of the batch was granted, then: \(error)")
+                }
             }
         }
         return zip(requests, answers).map { request, answer in

@@ -54,7 +54,9 @@ extension PostgresStore {
         _ request: JoinRequest, _ attributes: PostgresJSON, spread: Int
     ) async throws(StoreError) -> PostgresRow? {
         do throws(StoreError) {
-            return try await self.one(Self.join(request, attributes, spread: spread))
+            // Who has joined has to beat before the others may take its silence for death: a slower answer is looked up.
+            return try await self.one(
+                Self.join(request, attributes, spread: spread), deadline: self.times.slowWindow / 2)
         } catch {
             guard error.isRefusal(.uniqueViolation) else { throw error }
             return nil

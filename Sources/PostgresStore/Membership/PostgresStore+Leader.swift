@@ -10,7 +10,7 @@ extension PostgresStore {
         // snapshot shows dead does not come back to life.
         let rows = try await self.run(
             """
-            with \(Fragments.me(claim.right)), taken as (
+            with \(Fragments.me(claim.right)), bumped as (
                 update flotilla.cluster c
                 set leader_slot = \(claim.right.slot.rawValue),
                     leader_incarnation = \(claim.right.incarnation.rawValue), leader_term = c.leader_term + 1,
@@ -20,19 +20,13 @@ extension PostgresStore {
                       select from flotilla.member m
                       where m.incarnation = c.leader_incarnation and m.status <> 'dead')
                 returning c.leader_term, c.view_version
-            ), noted as (
-                insert into flotilla.view_history (view_version, reason, slot, name, incarnation)
-                select t.view_version, 'leads', \(claim.right.slot.rawValue), \(claim.right.name.description),
-                       \(claim.right.incarnation.rawValue)
-                from taken t
-            ), fed as (
-                insert into flotilla.feed (topic, change, subject, detail)
-                select 'membership', 'leads', \(claim.right.name.description), jsonb_build_object(
-                    'view_version', t.view_version, 'slot', \(claim.right.slot.rawValue),
-                    'incarnation', \(claim.right.incarnation.rawValue), 'term', t.leader_term)
-                from taken t
-            )
-            select leader_term from taken
+            ), led as (
+                select \(claim.right.slot.rawValue) as slot, \(claim.right.name.description) as name,
+                       \(claim.right.incarnation.rawValue) as incarnation, 'leads' as reason
+                from bumped
+            ), \(Fragments.noteView(from: "led", more: "jsonb_build_object('term', b.leader_term)")),
+            \(Fragments.feedWithoutStrangers(if: "exists (select from bumped)"))
+            select leader_term from bumped
             """)
         guard let row = rows.first else { return nil }
         return Leadership(
@@ -64,9 +58,11 @@ extension PostgresStore {
                 delete from flotilla.lease_loss
                 where incarnation in (select incarnation from cleared) and exists (select from leader)
             ), read as (
-                delete from flotilla.feed
-                where number <= (select max(number) from flotilla.feed) - 10000 and exists (select from leader)
-            ), counted as materialized (
+                delete from flotilla.feed f
+                using (
+                    select xid, number from flotilla.feed order by xid desc, number desc offset 10000 limit 1) o
+                where (f.xid, f.number) <= (o.xid, o.number) and exists (select from leader)
+            ), \(Fragments.feedWithoutStrangers(if: "exists (select from leader)")), counted as materialized (
                 select count(*) as members from gone
             ), \(Fragments.nextView(from: "gone"))
             select members from counted

@@ -11,7 +11,7 @@ extension PostgresStore {
     ) async throws(StoreError) -> [DecisionAnswer] {
         guard !publications.isEmpty else { return [] }
         try Self.check(batch: publications.count)
-        let rows = try await self.run(Self.decide(publications, by: right))
+        let rows = try await self.deciding(Self.decide(publications, by: right))
         guard rows.count == publications.count else {
             throw .corrupt("\(rows.count) answers came to \(publications.count) decisions")
         }

@@ -55,7 +55,7 @@ extension PostgresStore {
     ) async throws(StoreError) -> DecisionAnswer {
         let new = NameRow.Columns(change)
         let paths = [Data(new.subject)] + (new.target.map { [$0] } ?? [])
-        let row = try await self.one(
+        let rows = try await self.deciding(
             """
             with \(Fragments.me(right)), homes as materialized (
                 select h.busy, h.busy_operation from flotilla.home h
@@ -93,7 +93,7 @@ extension PostgresStore {
                 else 'gone' end
             from judged j
             """)
-        return try DecisionAnswer(stored: row.reading(String.self))
+        return try DecisionAnswer(stored: Self.only(rows).reading(String.self))
     }
 
     package func abandon(_ operation: UUID, account: AccountID) async throws(StoreError) {

@@ -5,7 +5,8 @@ import PostgresDriver
 /// Reads of the names that are being changed.
 extension PostgresStore {
     package func unfinished(account: AccountID, path: HomePath) async throws(StoreError) -> UnfinishedName? {
-        try await self.unfinished(
+        try await self.endLostSessions()
+        return try await self.unfinished(
             where: "n.account_id = \(account.rawValue) and n.path_key = sha256(\(path.bytes))", limit: 1
         ).first
     }

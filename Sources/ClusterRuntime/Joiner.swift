@@ -124,7 +124,7 @@ struct Joiner: Sendable {
                 inTheWay = members
                 refusal = .clusterFull(limit: limit)
             case .tooOld(let needs):
-                throw RuntimeError.programTooOld(needs: needs)
+                throw RuntimeError.programTooOld(needs: needs, knows: request.knownSchema)
             }
             let now = SteadyClock.now()
             switch watch.look(at: inTheWay, now: now) {

@@ -5,7 +5,7 @@ package enum RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
     case clusterFull(limit: Int)
     case foreignMount(String)
     case mountTrouble(String)
-    case programTooOld(needs: Int)
+    case programTooOld(needs: Int, knows: Int)
     case tooFewConnections(has: Int, needs: Int, members: Int)
     case incarnationUsed(String)
 
@@ -18,8 +18,9 @@ package enum RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
             "The cluster is full: all \(limit) slots of its member limit are held by live nodes."
         case .foreignMount(let reason): "The mount is not this cluster's: \(reason)"
         case .mountTrouble(let reason): "The mount cannot be used: \(reason)"
-        case .programTooOld(let needs):
-            "The database's schema needs a newer Flotilla (one that knows schema version \(needs))."
+        case .programTooOld(let needs, let knows):
+            "The database needs a Flotilla that knows schema version \(needs), and this one knows \(knows): "
+                + "update this node."
         case .tooFewConnections(let has, let needs, let members):
             "The database allows \(has) connections; \(members) nodes need \(needs). Raise max_connections "
                 + "or lower the member limit."

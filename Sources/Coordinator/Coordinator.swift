@@ -54,7 +54,7 @@ package struct Coordinator: Sendable, Equatable {
             self.candidacy.viewPublished(view, at: now, &effects)
             self.health.viewPublished(view)
         case .accusationAnswered(let accusation, let killed):
-            self.membership.accusationAnswered(accusation, killed: killed, &effects)
+            self.membership.accusationAnswered(accusation, killed: killed, at: now, &effects)
         case .leadAnswered(let claim, let taken):
             self.candidacy.leadAnswered(claim, taken: taken, &effects)
         case .measured(let sign):

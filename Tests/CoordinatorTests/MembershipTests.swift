@@ -63,11 +63,22 @@ import Testing
     @Test func `the timer accuses without waiting for a heartbeat`() {
         var coordinator = Coordinator(right: Self.me, joinedAt: .zero)
         _ = Self.beat(&coordinator, from: 250, to: 10_000) { $0 / 250 }
+        _ = Self.beat(&coordinator, from: 10_250, to: 10_250) { _ in 40 }
         let effects = coordinator.step(
-            .beatAnswered(Self.news([(20, 40)]), sentAt: Self.at(10_240)), at: Self.at(10_260))
+            .beatAnswered(Self.news([(20, 40)]), sentAt: Self.at(10_400)), at: Self.at(10_420))
         #expect(effects.accusations == [])
         #expect(effects.wakeAt == Self.at(10_500))
         #expect(coordinator.step(.woke, at: Self.at(10_500)).accusations.count == 1)
+    }
+
+    @Test func `what was seen half a period ago is held against nobody`() {
+        var coordinator = Coordinator(right: Self.me, joinedAt: .zero)
+        _ = Self.beat(&coordinator, from: 250, to: 10_000) { $0 / 250 }
+        let effects = coordinator.step(
+            .beatAnswered(Self.news([(20, 40)]), sentAt: Self.at(10_250)), at: Self.at(10_250))
+        #expect(effects.wakeAt == Self.at(10_500))
+        #expect(coordinator.step(.woke, at: Self.at(10_500)).accusations == [])
+        #expect(Self.beat(&coordinator, from: 10_510, to: 10_510) { _ in 40 }.count == 1)
     }
 
     @Test func `one accusation is with the store at a time`() {
@@ -141,6 +152,24 @@ import Testing
         #expect(coordinator.step(.beatAnswered(news, sentAt: .zero), at: Self.at(5_000)).readsView)
         #expect(coordinator.step(.viewRead(view(readAt: 6)), at: Self.at(5_010)).publishes == view(readAt: 6))
         #expect(coordinator.step(.viewRead(view(readAt: 2)), at: Self.at(5_020)).publishes == nil)
+    }
+
+    @Test func `a view that the database has taken back is replaced by an older one`() {
+        var coordinator = Coordinator(right: Self.me, joinedAt: .zero)
+        func view(_ version: Int64, readAt seconds: TimeInterval) -> ClusterView {
+            ClusterView(
+                cluster: ClusterID(UUID(uuid: (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16))),
+                version: version, memberLimit: 20, schemaVersion: 1, configVersion: ConfigVersion(1),
+                members: [], readAt: Date(timeIntervalSince1970: seconds))
+        }
+        #expect(coordinator.step(.viewRead(view(9, readAt: 9)), at: .zero).publishes == view(9, readAt: 9))
+        #expect(coordinator.step(.viewRead(view(7, readAt: 10)), at: .zero).publishes == nil)
+        let news = Self.news([], view: 7)
+        #expect(coordinator.step(.beatAnswered(news, sentAt: .zero), at: Self.at(10)).readsView)
+        #expect(
+            coordinator.step(.viewRead(view(7, readAt: 11)), at: Self.at(20)).publishes
+                == view(7, readAt: 11))
+        #expect(coordinator.step(.viewRead(view(6, readAt: 12)), at: Self.at(30)).publishes == nil)
     }
 
     @Test func `a kill is followed by a sweep and a fresh view`() {

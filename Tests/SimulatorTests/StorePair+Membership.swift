@@ -26,6 +26,12 @@ extension StorePair {
         case .sweepDead: try await self.sweepDead()
         case .sweepOverdue: try await self.sweepOverdue()
         case .losses: try await self.lookAtLosses()
+        case .decideName: try await self.decideName()
+        case .reserve: try await self.reserve()
+        case .decideReserved: try await self.decideReserved()
+        case .abandon: try await self.abandon()
+        case .abandonAll: try await self.abandonAll()
+        case .finish: try await self.finish()
         }
     }
 
@@ -194,7 +200,7 @@ extension StorePair {
         try self.simulated.closeDeparture(of: departed, by: right)
     }
 
-    private func departed() async throws -> Incarnation? {
+    func departed() async throws -> Incarnation? {
         self.lots.pick(try self.simulated.departures(limit: 100).map(\.incarnation).sorted())
     }
 

@@ -26,6 +26,12 @@ final class StorePair {
         case sweepDead
         case sweepOverdue
         case losses
+        case decideName
+        case reserve
+        case decideReserved
+        case abandon
+        case abandonAll
+        case finish
     }
 
     /// One member, as both know it.
@@ -46,6 +52,10 @@ final class StorePair {
     var epochs: [LeaseTitle: Epoch] = [:]
     var term: Int64 = 0
     var kills = 0
+    /// Whose names they are.
+    let account: Account
+    /// By number, from 1.
+    var operations: [ClusterPorts.Operation] = []
     private(set) var differences: [String] = []
     private(set) var trail: [String] = []
     private(set) var done: Set<Operation> = []
@@ -55,6 +65,12 @@ final class StorePair {
         self.real = database.store
         self.simulated = SimulatedStore(slots: 6, times: times, twin: twin)
         self.lots = SeededRandom(seed: seed)
+        let now = Date(timeIntervalSince1970: 1_700_000_000)
+        let account = Account(
+            id: AccountID(UUID()), name: try #require(AccountName("alice")), enabled: true,
+            passwordHash: nil, createdAt: now, changedAt: now, revision: 1)
+        self.account = try #require(try await database.store.create(account))
+        self.simulated.configured(try await database.store.facts().configVersion)
         _ = try await database.pool.query("update flotilla.cluster set member_limit = 6")
     }
 
@@ -65,7 +81,8 @@ final class StorePair {
             (.departures, 1),
             (.claim, 2), (.close, 2), (.acquire, 8), (.end, 5), (.force, 1), (.sweepDead, 2),
             (.sweepOverdue, 2),
-            (.losses, 1),
+            (.losses, 1), (.decideName, 6), (.reserve, 6), (.decideReserved, 5), (.abandon, 2),
+            (.abandonAll, 1), (.finish, 6),
         ]
         let all = weighted.flatMap { Array(repeating: $0.0, count: $0.1) }
         guard let operation = self.lots.pick(all) else { return }
@@ -102,6 +119,7 @@ final class StorePair {
             $0.subject < $1.subject
         }
         self.compare("\(what), leases", leases, others)
+        self.compare("\(what), names", try await self.realNames(), self.simulated.names())
     }
 }
 

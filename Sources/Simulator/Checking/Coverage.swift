@@ -33,6 +33,11 @@ package final class Coverage {
         case renameAnsweredWithError
         case powerCutLostBytes
         case departureCleared
+        case failedOver
+        case commitLost
+        case schemaMigrated
+        case oldProgramRefused
+        case oldProgramLivedOn
 
         package var words: String {
             var words = ""
@@ -44,7 +49,8 @@ package final class Coverage {
         }
     }
 
-    package private(set) var counts = [Int](repeating: 0, count: Situation.allCases.count)
+    @exclusivity(unchecked) package private(set) var counts = [Int](
+        repeating: 0, count: Situation.allCases.count)
 
     package init() {}
 

@@ -6,6 +6,17 @@ struct FileBook {
         var path: Int
     }
     var decisions: [Int: Decision] = [:]
+    private var lastNumber = 0
+    /// Decided, and a failover lost the decision: whoever was told of it may carry it out all the same.
+    var lost: Set<Int> = []
+    /// Finished, and a failover lost the finish: the row is there again and waits for the next change of the name.
+    var finishedAndLost: Set<Int> = []
+
+    mutating func nextNumber() -> Int {
+        self.lastNumber += 1
+        return self.lastNumber
+    }
+
     /// The newest decision that each path has shown.
     var shown: [Int: Int] = [:]
     /// The newest decision of which a client heard that it is durable.
@@ -17,7 +28,7 @@ struct FileBook {
 extension Judge {
     func decided(path: Int, _ id: StagedFileID, by incarnation: Int64) {
         self.files.decisions[id.operation] = FileBook.Decision(
-            number: self.files.decisions.count + 1, path: path)
+            number: self.files.nextNumber(), path: path)
         self.files.referenced.insert(id)
         // What is decided will be shown, by whoever rolls it forward.
         if self.isDead(incarnation) {
@@ -35,10 +46,18 @@ extension Judge {
             return self.broken(.f1, "/\(path) shows upload \(operation), which nobody decided")
         }
         if !isWhole { self.broken(.f1, "/\(path) shows upload \(operation) before its bytes are whole") }
+        if self.files.lost.remove(operation) != nil { return self.shownThoughLost(path: path, operation) }
         if let newest = self.files.shown[path], decision.number < newest {
             self.broken(.f2, "/\(path) shows upload \(operation) after a later decision was shown")
         }
         self.files.shown[path] = max(decision.number, self.files.shown[path] ?? 0)
+    }
+
+    /// Nobody decides about a decision that is lost, so it counts from when it was carried out.
+    private func shownThoughLost(path: Int, _ operation: Int) {
+        let number = self.files.nextNumber()
+        self.files.decisions[operation]?.number = number
+        self.files.shown[path] = number
     }
 
     /// A loss of power took the newest entry back.
@@ -62,6 +81,9 @@ extension Judge {
 
     func discarding(_ id: StagedFileID) {
         self.stage.story.tell(.discarded(operation: id.operation))
+        // Whoever removes it has read that its owner is dead, and the failover took that back: the upload fails, and
+        // its client is told so.
+        if self.membership.lostDeaths.contains(id.incarnation) { return }
         if self.files.referenced.contains(id) {
             self.broken(.f4, "what was staged of upload \(id.operation) is removed, and a decision names it")
         }

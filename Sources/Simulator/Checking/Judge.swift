@@ -6,7 +6,7 @@ import ClusterModel
 /// nothing.
 final class Judge {
     let stage: Stage
-    private(set) var violation: Violation?
+    @exclusivity(unchecked) private(set) var violation: Violation?
     /// Whether the process of an incarnation runs, and nothing was done to it for a while.
     var isHealthy: (Int64) -> Bool = { _ in false }
     @exclusivity(unchecked) var membership = MembershipBook()

@@ -11,6 +11,8 @@ struct LeaseBook {
     /// Who holds what, as the commits had it.
     var current: [LeaseSubject: Grant] = [:]
     var highest: [LeaseSubject: Int64] = [:]
+    /// Epochs that ended, and whose end a failover lost.
+    var forgotten: Set<Int64> = []
     /// Whose completion was accepted.
     var accepted: Set<LeaseTitle> = []
 }

@@ -12,9 +12,14 @@ struct MembershipBook {
     var highestDrawn: Int64 = 0
     /// When each died.
     var deaths: [Int64: Int64] = [:]
+    /// Who was dead until a failover lost the death; what was done because of it, outside the database, stays done.
+    var lostDeaths: Set<Int64> = []
     var views: [Int64: Int] = [:]
     var leaders: [Int64: Int64] = [:]
     var term: Int64 = 0
+    /// When the schema was made one that older programs cannot read.
+    var readersRaisedAt: Int64 = -.max / 2
+    var readers = 1
 }
 
 extension Judge {

@@ -17,6 +17,7 @@ package enum Invariant: String, Sendable, CaseIterable {
     case f3 = "F3"
     case f4 = "F4"
     case f5 = "F5"
+    case v1 = "V1"
 
     package var sentence: String {
         switch self {
@@ -38,6 +39,7 @@ package enum Invariant: String, Sendable, CaseIterable {
         case .f3: "acknowledged means durable"
         case .f4: "staging is referenced or reclaimed, never both"
         case .f5: "no byte of a fenced writer becomes visible"
+        case .v1: "no program joins a schema that it cannot read"
         }
     }
 }

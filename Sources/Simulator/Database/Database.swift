@@ -18,6 +18,8 @@ final class Database {
     var advisoryLocks: [Int64: [Int]] = [:]
     /// Heartbeats that a crash of the server may take back: they are not synced one by one.
     @exclusivity(unchecked) var unsynced: [UnsyncedBeat] = []
+    /// Of all members that ever were; rows point to them.
+    private var profiles: ContiguousArray<MemberProfile> = []
     private var lastStatement = 0
 
     struct UnsyncedBeat {
@@ -41,6 +43,11 @@ final class Database {
 
     /// `clock_timestamp()`.
     var clock: Int64 { Self.epoch + self.time.now / 1_000 + self.clockError }
+
+    func keep(_ profile: MemberProfile) -> MemberProfile {
+        self.profiles.append(profile)
+        return profile
+    }
 
     func begin(_ statement: Statement) {
         self.lastStatement += 1

@@ -59,6 +59,9 @@ struct ClusterRow: Equatable {
     var lastIncarnation: Int64 = 0
     var timeline: Int64 = 1
     var configVersion: Int64 = 0
+    var schemaVersion = 1
+    /// The oldest program that can live with the schema, as the newest one it knows.
+    var minReaderVersion = 1
     var leaderSlot: Int16?
     var leaderIncarnation: Int64?
     var leaderTerm: Int64 = 0
@@ -86,7 +89,8 @@ struct MemberRow: Equatable, Sendable {
     var joinedAt: Int64
     var diedAt: Int64
     var capacity: Int32
-    var profile: MemberProfile
+    /// Kept by ``Database/profiles``, so that copies of rows count no references: rows are copied all the time.
+    unowned(unsafe) var profile: MemberProfile
     /// On which it last beat; 0 before the first heartbeat.
     var beatSession = 0
 
@@ -153,6 +157,8 @@ struct NameRow: Equatable {
     /// Whose decision it is.
     var incarnation: Int64
     var staged: StagedFileID
+    /// False while the name is only reserved: it may be given up.
+    var isDecided = true
 }
 
 struct LogRow: Equatable {

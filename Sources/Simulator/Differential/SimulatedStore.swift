@@ -77,6 +77,11 @@ package final class SimulatedStore: ClusterStore, @unchecked Sendable {
         return .alive(news)
     }
 
+    /// An account was made or changed.
+    package func configured(_ version: ConfigVersion) {
+        self.database.tables.cluster.configVersion = version.rawValue
+    }
+
     func run<Kind: Statement>(_ statement: Kind) throws(StoreError) -> Kind {
         self.database.time.now += Span.microsecond
         do throws(StatementRefused) {
@@ -116,10 +121,12 @@ package final class SimulatedStore: ClusterStore, @unchecked Sendable {
             let statement = JoinStatement(
                 incarnation: request.incarnation.rawValue, profile: profile,
                 capacity: Int32(request.capacity),
-                spread: 1 << min(attempt, 10))
+                spread: 1 << min(attempt, 10), schema: request.knownSchema)
             switch try self.run(statement).verdict {
             case .joined(let slot, let name): return .joined(slot: Slot(slot), name: name)
             case .lost: continue
+            case .tooOld:
+                return .tooOld(minReaderVersion: self.database.tables.cluster.minReaderVersion)
             case .departed: throw .refused(sqlState: "FL002", message: "dead is final")
             case .blocked: throw .refused(sqlState: "FL003", message: "no free name")
             case .nameTaken:

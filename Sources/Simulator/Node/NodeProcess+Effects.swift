@@ -72,11 +72,20 @@ extension NodeProcess {
     private func look(_ effects: Effects) {
         guard effects.readsView else { return self.performed() }
         self.ask(ViewStatement()) { [unowned self] result in
-            if case .success(let statement) = result {
-                self.followUps.append((.viewRead(ClusterView(statement)), self.now))
+            if case .success(let statement) = result, !self.isTooOldForTwin(statement) {
+                let view = ClusterView(statement, members: self.world.members(of: statement))
+                self.followUps.append((.viewRead(view), self.now))
             }
             self.performed()
         }
+    }
+
+    /// The twin of a coordinator that takes successors only.
+    private func isTooOldForTwin(_ statement: ViewStatement) -> Bool {
+        guard self.twin == .viewNeverGoesBack, let known = self.coordinator?.membership.published else {
+            return false
+        }
+        return statement.version < known.version
     }
 
     private func performed() {
@@ -123,12 +132,9 @@ extension ClusterView {
     private static let cluster = ClusterID(UUID(uuid: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)))
 
     /// What a node reads, with the load left out: no decision here rests on it.
-    init(_ statement: ViewStatement) {
-        var members: [Member] = []
-        members.reserveCapacity(statement.members.count)
-        for (index, row) in statement.members.enumerated() {
-            if let member = Member(row, slot: Int16(index + 1)) { members.append(member) }
-        }
+    init(_ statement: ViewStatement) { self.init(statement, members: statement.all) }
+
+    init(_ statement: ViewStatement, members: [Member]) {
         var leader: Leadership?
         if let slot = statement.cluster.leaderSlot,
             let incarnation = statement.cluster.leaderIncarnation.flatMap({ Incarnation(rawValue: $0) })
@@ -138,8 +144,43 @@ extension ClusterView {
         }
         self.init(
             cluster: Self.cluster, version: statement.version, memberLimit: statement.cluster.memberLimit,
-            schemaVersion: 2, configVersion: ConfigVersion(statement.cluster.configVersion), members: members,
+            schemaVersion: statement.cluster.schemaVersion,
+            configVersion: ConfigVersion(statement.cluster.configVersion), members: members,
             readAt: Date(timeIntervalSince1970: Double(statement.readAt) / 1e6), leader: leader)
+    }
+}
+
+extension ViewStatement {
+    var all: [Member] {
+        var members: [Member] = []
+        members.reserveCapacity(self.members.count)
+        for (index, row) in self.members.enumerated() {
+            if let member = Member(row, slot: Int16(index + 1)) { members.append(member) }
+        }
+        return members
+    }
+
+    func living(_ isMeant: (MemberRow) -> Bool) -> [Member] {
+        var members: [Member] = []
+        for (index, row) in self.members.enumerated() where row.isLive && isMeant(row) {
+            if let member = Member(row, slot: Int16(index + 1)) { members.append(member) }
+        }
+        return members
+    }
+}
+
+extension World {
+    /// The members as a coordinator gets them: those of one version are made once, since nobody who reads a view
+    /// through its coordinator looks at heartbeats.
+    func members(of statement: ViewStatement) -> [Member] {
+        if let made = self.madeMembers, made.version == statement.version,
+            made.timeline == statement.cluster.timeline
+        {
+            return made.members
+        }
+        let members = statement.all
+        self.madeMembers = (statement.version, statement.cluster.timeline, members)
+        return members
     }
 }
 

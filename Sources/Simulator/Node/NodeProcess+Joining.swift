@@ -11,7 +11,28 @@ struct JoinerState {
 }
 
 extension NodeProcess {
-    func start() { self.breathe { [unowned self] in self.beginLife() } }
+    func start() { self.breathe { [unowned self] in self.migrate() } }
+
+    /// Once for each process: a new incarnation of the same program needs no other schema.
+    private func migrate() {
+        self.ask(ViewStatement()) { [unowned self] result in
+            guard case .success(let view) = result else { return self.fail("the database is not there") }
+            let found = view.cluster.schemaVersion
+            guard found < self.schema else {
+                guard view.cluster.minReaderVersion <= self.schema || self.twin == .readerUnchecked else {
+                    self.stage.coverage.count(.oldProgramRefused)
+                    return self.fail("the schema is for newer programs only")
+                }
+                return self.beginLife()
+            }
+            let isForNewOnly = self.world.schemasForNewOnly.contains(found + 1)
+            let step = MigrateStatement(from: found, minReaderVersion: isForNewOnly ? found + 1 : found)
+            self.ask(step) { [unowned self] result in
+                guard case .failure(.refused) = result else { return self.migrate() }
+                self.fail("the schema could not be migrated")
+            }
+        }
+    }
 
     /// Why a process gives up at its first start, or tries again later.
     private func fail(_ reason: String) {
@@ -80,7 +101,7 @@ extension NodeProcess {
             version: "simulated", attributes: [:])
         let statement = JoinStatement(
             incarnation: incarnation.rawValue, profile: profile, capacity: 100,
-            spread: 1 << min(self.joiner.attempts, 10))
+            spread: 1 << min(self.joiner.attempts, 10), schema: self.schema)
         self.joiner.attempts += 1
         self.ask(statement) { [unowned self] result in
             switch result {
@@ -96,8 +117,7 @@ extension NodeProcess {
     private func lookWhetherJoined(sentAt: ClusterInstant) {
         self.ask(ViewStatement()) { [unowned self] result in
             guard case .success(let statement) = result else { return self.fail("the database is not there") }
-            let view = ClusterView(statement)
-            if let own = view.members.first(where: { $0.incarnation == self.incarnation }) {
+            if let own = statement.living({ $0.incarnation == self.incarnation?.rawValue }).first {
                 return self.joined(own.slot, own.name, sentAt: sentAt)
             }
             self.fail("nobody knows whether it has joined")
@@ -108,6 +128,9 @@ extension NodeProcess {
         switch verdict {
         case .joined(let slot, let name): self.joined(Slot(slot), name, sentAt: sentAt)
         case .lost: self.attempt(sentAt: sentAt)
+        case .tooOld:
+            self.stage.coverage.count(.oldProgramRefused)
+            self.fail("the schema is for newer programs only")
         case .departed: self.fail("the incarnation has departed")
         case .blocked: self.fail("no free name")
         case .nameTaken, .full: self.lookWhoIsInTheWay(verdict, sentAt: sentAt)
@@ -118,9 +141,7 @@ extension NodeProcess {
         self.stage.coverage.count(.nameRefused)
         self.ask(ViewStatement()) { [unowned self] result in
             guard case .success(let statement) = result else { return self.fail("the database is not there") }
-            let living = ClusterView(statement).members.filter { $0.status != .dead }
-            let inTheWay =
-                verdict == .nameTaken ? living.filter { $0.name == self.host.name } : living
+            let inTheWay = statement.living { verdict != .nameTaken || $0.name == self.host.name }
             guard !inTheWay.isEmpty else { return self.attempt(sentAt: sentAt) }
             let now = self.now
             switch self.joiner.watch.look(at: inTheWay, now: now) {

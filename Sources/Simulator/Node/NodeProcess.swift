@@ -21,37 +21,40 @@ final class NodeProcess {
     unowned(unsafe) let host: Host
     unowned(unsafe) let world: World
     let stage: Stage
-    var isGone = false
-    var phase: Phase = .joining
+    /// The newest schema that this program knows.
+    let schema: Int
+    @exclusivity(unchecked) var isGone = false
+    @exclusivity(unchecked) var phase: Phase = .joining
     /// When it heard that it had joined; it cannot beat before, though the others may watch it stand still.
     var livingSince: Int64 = 0
     /// Counts the incarnations of this process: what was asked for one is nothing to the next.
-    var life = 0
+    @exclusivity(unchecked) var life = 0
     var everJoined = false
     var incarnation: Incarnation?
-    var right: NodeRight?
+    @exclusivity(unchecked) var right: NodeRight?
     @exclusivity(unchecked) var coordinator: Coordinator?
     @exclusivity(unchecked) var beating = Line()
-    var holding = Line()
+    @exclusivity(unchecked) var holding = Line()
     @exclusivity(unchecked) var board = Board()
     /// The answer that is on its way to the node.
     @exclusivity(unchecked) var news: HeartbeatNews?
     /// Inputs that wait while an effect is being performed.
-    var inputs: [(Coordinator.Input, ClusterInstant)] = []
+    @exclusivity(unchecked) var inputs: [(Coordinator.Input, ClusterInstant)] = []
     /// What came of the effects of the input that is being performed.
-    var followUps: [(Coordinator.Input, ClusterInstant)] = []
-    var isPerforming = false
+    @exclusivity(unchecked) var followUps: [(Coordinator.Input, ClusterInstant)] = []
+    @exclusivity(unchecked) var isPerforming = false
     var joiner = JoinerState()
-    var claimer: Claimer?
+    @exclusivity(unchecked) var claimer: Claimer?
     var writer = Writer()
     var recovery = RecoveryState()
-    var lots: SeededRandom
+    @exclusivity(unchecked) var lots: SeededRandom
 
     init(number: Int32, host: Host) {
         self.number = number
         self.host = host
         self.world = host.world
         self.stage = host.world.stage
+        self.schema = host.schema
         self.lots = host.world.nodeLots.stream(UInt64(number) &+ 1_000)
     }
 
@@ -65,7 +68,7 @@ final class NodeProcess {
     func after(_ length: Duration, _ body: @escaping () -> Void) {
         let life = self.life
         let length = self.host.clock.trueLength(of: length.wholeNanoseconds)
-        self.stage.at(self.stage.now + length, in: self) { [unowned self] in
+        self.stage.at(self.stage.now + length, in: self) { [unowned(unsafe) self] in
             guard !self.isGone, self.life == life else { return }
             body()
         }
@@ -86,7 +89,7 @@ final class NodeProcess {
     ) {
         let life = self.life
         let answer = Answer()
-        let settle: (Result<Kind, Trouble>) -> Void = { [unowned self] result in
+        let settle: (Result<Kind, Trouble>) -> Void = { [unowned(unsafe) self] result in
             guard !answer.came, !self.isGone, self.life == life else { return }
             answer.came = true
             if case .failure(.mayHaveRun) = result { self.stage.coverage.count(.outcomeUnknown) }
@@ -96,7 +99,7 @@ final class NodeProcess {
         if self.host.isUndisturbed, self.host.pausedSince == nil, !self.world.server.takesApart() {
             return self.submitNow(statement, settle)
         }
-        self.breathe { [unowned self] in
+        self.breathe { [unowned(unsafe) self] in
             let host = self.host
             switch self.stage.passage(host, isRequest: true) {
             case .arrives(let at): self.submit(statement, at: at, settle)
@@ -118,14 +121,14 @@ final class NodeProcess {
     private func submit<Kind: Statement>(
         _ statement: Kind, at: Int64, _ settle: @escaping (Result<Kind, Trouble>) -> Void
     ) {
-        self.stage.at(at) { [unowned self] in self.submitNow(statement, settle) }
+        self.stage.at(at) { [unowned(unsafe) self] in self.submitNow(statement, settle) }
     }
 
     private func submitNow<Kind: Statement>(
         _ statement: Kind, _ settle: @escaping (Result<Kind, Trouble>) -> Void
     ) {
         guard self.world.server.isUp else { return self.deliver(.failure(.notRun), settle) }
-        self.world.server.submit(statement, from: self.host) { [unowned self] trouble in
+        self.world.server.submit(statement, from: self.host) { [unowned(unsafe) self] trouble in
             self.deliver(trouble.map { .failure($0) } ?? .success(statement), settle)
         }
     }

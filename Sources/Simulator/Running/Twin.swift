@@ -23,6 +23,9 @@ package enum Twin: String, Sendable, CaseIterable {
     case answerBeforeSync = "answer-before-sync"
     case reclaimUnread = "reclaim-unread"
     case decideUnfenced = "decide-unfenced"
+    case timelineKept = "timeline-kept"
+    case viewNeverGoesBack = "view-never-goes-back"
+    case readerUnchecked = "reader-unchecked"
 
     /// The rules of which one must catch it.
     package var breaks: [Invariant] {
@@ -44,6 +47,9 @@ package enum Twin: String, Sendable, CaseIterable {
         case .answerBeforeSync: [.f3]
         case .reclaimUnread: [.f4]
         case .decideUnfenced: [.f5]
+        case .timelineKept: [.l2, .m1]
+        case .viewNeverGoesBack: [.m3]
+        case .readerUnchecked: [.v1]
         }
     }
 
@@ -70,6 +76,9 @@ package enum Twin: String, Sendable, CaseIterable {
         case .answerBeforeSync: "the client is answered before the folder is synced"
         case .reclaimUnread: "staging is cleared without a look at the decisions"
         case .decideUnfenced: "a decision does not ask whether its node lives"
+        case .timelineKept: "a promotion does not begin a new timeline"
+        case .viewNeverGoesBack: "a view that is older than the known one is never taken"
+        case .readerUnchecked: "nobody asks whether the program can read the schema"
         }
     }
 }

@@ -32,6 +32,7 @@ enum StoryEvent {
     case fault(Fault)
     case databaseBack
     case calm
+    case migrated(to: Int)
     case drew(Int64)
     case joined(incarnation: Int64, slot: Int16)
     case declaredDead(Int64, by: Int64, lockHeld: Bool)

@@ -35,6 +35,7 @@ enum StoryText {
         case .resumed(let index): return "\(host(index)) wakes"
         case .fault(let fault): return Self.sentence(fault, host(fault.host))
         case .databaseBack: return "the database is back"
+        case .migrated(let version): return "the schema is at version \(version)"
         case .calm: return "from here on nothing goes wrong"
         case .drew(let incarnation): return "incarnation \(Self.short(incarnation)) is drawn"
         case .joined(let incarnation, let slot): return "\(Self.short(incarnation)) joins in slot \(slot)"
@@ -83,10 +84,11 @@ enum StoryText {
         switch fault.kind {
         case .renamePower, .restart, .crash, .outage, .hang, .stall, .mountHang, .mountError, .renameLies:
             return "FAULT: \(fault.kind.words)\(length)"
+        case .failover: return "FAULT: \(fault.kind.words), of \(fault.amount) ms\(length)"
         case .clock: return "FAULT: the database's clock is set by \(fault.amount) ms"
         case .backend, .force, .skew: return "FAULT: \(fault.kind.words)"
         case .storm: return "FAULT: \(fault.amount) processes are killed at once"
-        case .kill, .power, .pause, .stepPause, .commitPause, .rival, .leave, .down, .cut,
+        case .kill, .power, .pause, .stepPause, .commitPause, .rival, .leave, .down, .upgrade, .cut,
             .cutRequests, .cutAnswers, .slow:
             return "FAULT at \(host): \(fault.kind.words)\(length)"
         }

@@ -26,22 +26,22 @@ final class DatabaseServer {
     /// What becomes of the client of a commit that stalls.
     var clientOfStalled: (Int, Fault, Int64?) -> Void = { _, _, _ in }
     let database: Database
-    private(set) var isUp = true
-    private var lots: SeededRandom
+    @exclusivity(unchecked) private(set) var isUp = true
+    @exclusivity(unchecked) private var lots: SeededRandom
     /// In how many of a thousand steps somebody else may come between.
     private let splitPermille: Int
     /// The next commit that has locked its member's row is held up.
-    private var stall: Fault?
+    @exclusivity(unchecked) private var stall: Fault?
     /// In how many of a thousand heartbeats request, statement and answer are events of their own.
     private let detailPermille: Int
-    private var sessions: [Int: Session] = [:]
+    @exclusivity(unchecked) private var sessions: [Int: Session] = [:]
     /// By number; 0 is none.
-    private var openSessions: ContiguousArray<Bool> = [false]
+    @exclusivity(unchecked) private var openSessions: ContiguousArray<Bool> = [false]
     private var lastSession = 0
-    private var running: [Int: Running] = [:]
-    private var waiting: [Int] = []
+    @exclusivity(unchecked) private var running: [Int: Running] = [:]
+    @exclusivity(unchecked) private var waiting: [Int] = []
     /// Statements hang until then.
-    private var hangsUntil: Int64 = 0
+    @exclusivity(unchecked) private var hangsUntil: Int64 = 0
 
     init(_ database: Database, stage: Stage, lots: SeededRandom, plan: FaultPlan) {
         self.database = database
@@ -252,6 +252,17 @@ final class DatabaseServer {
             running.done(.mayHaveRun)
         }
         if isCrash { self.loseUnsynced() }
+    }
+
+    /// Another server takes over with what it has.
+    func promote(_ tables: Tables) {
+        let timeline = self.database.tables.cluster.timeline
+        if tables.cluster != self.database.tables.cluster { self.stage.coverage.count(.commitLost) }
+        self.stage.coverage.count(.failedOver)
+        self.database.tables = tables
+        self.database.tables.cluster.timeline = timeline + (self.database.twin == .timelineKept ? 0 : 1)
+        self.database.clockError += self.lots.between(-200_000, 200_000)
+        self.database.synced()
     }
 
     private func loseUnsynced() {

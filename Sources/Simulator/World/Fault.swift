@@ -26,6 +26,8 @@ package enum FaultKind: String, Sendable, CaseIterable, Hashable {
     case renameLies = "rename-lies"
     case skew
     case force
+    case failover
+    case upgrade
 
     package var words: String {
         switch self {
@@ -55,6 +57,8 @@ package enum FaultKind: String, Sendable, CaseIterable, Hashable {
         case .renameLies: "a rename is done and answered with an error"
         case .skew: "the nodes' clocks run at other rates"
         case .force: "an operator takes a lease away"
+        case .failover: "the database fails over to a replica that lacks the newest commits"
+        case .upgrade: "a node is started again with the next version of the program"
         }
     }
 }
@@ -67,7 +71,7 @@ package struct Fault: Sendable, Equatable {
     package var host = 0
     /// Nanoseconds; 0 where it takes no time.
     package var length: Int64 = 0
-    /// Steps for a pause at a step; milliseconds for a clock; for a stall 1 kills and 2 pauses the client,
+    /// Steps for a pause at a step; milliseconds for a clock, and of commits that a failover loses; for a stall 1 kills and 2 pauses the client,
     /// and 3 is for a death.
     package var amount: Int64 = 0
 }

@@ -77,6 +77,12 @@ package struct FaultPlan: Sendable, Equatable {
         case .stall:
             fault.length = lots.between(200 * Span.millisecond, 4 * Span.second)
             fault.amount = lots.between(0, 3)
+        case .failover:
+            fault.length = lots.between(300 * Span.millisecond, 8 * Span.second)
+            fault.amount = lots.chance(200) ? 0 : lots.between(1, 3_000)
+        case .upgrade:
+            fault.length = lots.between(0, 3 * Span.second)
+            fault.amount = lots.between(0, 2)
         case .rival, .backend, .skew, .force: break
         }
         return fault

@@ -6,22 +6,24 @@ final class Host {
     let index: Int
     let name: NodeName?
     let clock: NodeClock
-    var link = Link()
+    @exclusivity(unchecked) var link = Link()
     /// A second node that was given the name of the first.
     var isRival = false
+    /// The newest schema that its program knows.
+    var schema = 1
     /// Nobody starts it again.
     var isDown = false
-    private(set) var process: NodeProcess?
+    @exclusivity(unchecked) private(set) var process: NodeProcess?
     /// Nil while it is not paused.
-    private(set) var pausedSince: Int64?
+    @exclusivity(unchecked) private(set) var pausedSince: Int64?
     private var pauseNumber = 0
     private var restartNumber = 0
     /// Starts in a row that did not come to anything.
     private var failures: Int64 = 0
-    private var commitPause: Int64?
+    @exclusivity(unchecked) private var commitPause: Int64?
     /// Pauses before the step that comes after so many others.
-    private var armed: (steps: Int, length: Int64)?
-    var deferred: [Event] = []
+    @exclusivity(unchecked) private var armed: (steps: Int, length: Int64)?
+    @exclusivity(unchecked) var deferred: [Event] = []
     /// Since when nothing was done to it; nil while something is.
     var undisturbedSince: Int64? = 0
 
@@ -124,7 +126,8 @@ final class Host {
     /// Something that was done to it is over; perhaps the last thing.
     func settled() {
         guard self.pausedSince == nil, !self.link.isCut(at: self.world.stage.now) else { return }
-        self.undisturbedSince = self.world.stage.now
+        // A stalled death may hold its row until later.
+        self.undisturbedSince = max(self.undisturbedSince ?? 0, self.world.stage.now)
     }
 
     /// The process looked at its standing and is about to send a commit.

@@ -1,4 +1,5 @@
 import ClusterModel
+import Coordinator
 
 /// Carries out what the plan says, and ends it all when the calm begins.
 extension World {
@@ -37,12 +38,14 @@ extension World {
             self.mount.disturb(fault, until: self.untilCalm(fault.length))
             for host in self.hosts { host.process?.probeSoon() }
         case .force: self.forceEndSomeLease()
+        case .failover: self.failOver(fault)
+        case .upgrade: self.upgrade(host, fault)
         case .stall: self.server.stallNextCommit(fault)
         case .skew: break
         }
     }
 
-    private func untilCalm(_ length: Int64) -> Int64 {
+    func untilCalm(_ length: Int64) -> Int64 {
         min(length, max(0, self.plan.calmFrom - self.stage.now))
     }
 
@@ -126,6 +129,7 @@ extension World {
 
     /// M6: whoever has no process behind it is dead by now.
     private func judgeDeaths() {
+        guard self.hasSurvivor else { return }
         let living = Set(self.hosts.compactMap { $0.process?.incarnation?.rawValue })
         for (place, row) in self.server.database.tables.members.enumerated()
         where row.isLive && !living.contains(row.incarnation) {
@@ -135,7 +139,10 @@ extension World {
             )
         }
         let namesOfRivals = Set(self.hosts.filter { $0.isRival && $0.process?.phase == .living }.map(\.name))
+        let readers = self.server.database.tables.cluster.minReaderVersion
         for host in self.hosts where !host.isDown && !host.isRival && !namesOfRivals.contains(host.name) {
+            // Nobody has brought it up to date.
+            guard host.schema >= readers else { continue }
             guard host.process?.phase != .living else { continue }
             self.judge.broken(.l7, "\(host.label) has not joined 30 s after the last fault")
         }
@@ -144,24 +151,46 @@ extension World {
 
 /// What must be so when a run has come to its end.
 extension World {
+    /// Somebody is there to clear up, or should be: not everybody is down for good or too old for the schema.
+    private var hasSurvivor: Bool {
+        let readers = self.server.database.tables.cluster.minReaderVersion
+        return self.hosts.contains { !$0.isDown && !$0.isRival && $0.schema >= readers }
+    }
+
     /// Nobody begins anything new in the last part of the calm, so that everything can come to its end.
     var hasWork: Bool { self.stage.now < self.plan.calmFrom + 30 * Span.second }
 
     func judgeEnd() {
+        guard self.hasSurvivor else { return }
         let tables = self.server.database.tables
         if let open = tables.departed.first(where: { $0.sweptAt == nil }) {
             self.judge.broken(.l7, "what \(open.incarnation) left is not cleared at the end")
         }
-        if let (subject, row) = tables.leases.min(by: { $0.key < $1.key }) {
+        let leases = tables.leases.filter { !self.judge.isForgotten($0.key, $0.value) }
+        if let (subject, row) = leases.min(by: { $0.key < $1.key }) {
             self.judge.broken(.l7, "\(subject) is still leased to \(row.incarnation) at the end")
         }
-        if let (key, row) = tables.names.min(by: { $0.key < $1.key }) {
+        let names = tables.names.filter { !self.judge.files.finishedAndLost.contains($0.value.operation) }
+        if let (key, row) = names.min(by: { $0.key < $1.key }) {
             self.judge.broken(
                 .l7, "/\(key.path) is still being changed by upload \(row.operation) at the end")
         }
+        self.judgeViews()
         let useless = self.mount.staged.keys.filter { tables.livingSlot(of: $0.incarnation) == nil }
         if let left = useless.min(by: { $0.operation < $1.operation }) {
             self.judge.broken(.f4, "what was staged of upload \(left.operation) is never reclaimed")
+        }
+    }
+
+    /// M3, for those who read: everybody knows the view that the database has.
+    private func judgeViews() {
+        let version = self.server.database.tables.cluster.viewVersion
+        for process in self.hosts.compactMap(\.process) where process.phase == .living {
+            guard let known = process.coordinator?.membership.published?.version, known != version else {
+                continue
+            }
+            self.judge.broken(
+                .m3, "\(process.host.label) shows view \(known) at the end, and the database has \(version)")
         }
     }
 

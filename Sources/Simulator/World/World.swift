@@ -9,11 +9,17 @@ final class World {
     let server: DatabaseServer
     let mount: SimulatedMount
     let stock: Stock
-    private(set) var hosts: [Host] = []
-    var nodeLots: SeededRandom
+    @exclusivity(unchecked) private(set) var hosts: [Host] = []
+    @exclusivity(unchecked) var nodeLots: SeededRandom
     private var lastProcess: Int32 = 0
-    private(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
-    private(set) var events = 0
+    /// A replica is about to be promoted.
+    var isFailingOver = false
+    /// Versions of the schema that the program of the version before cannot read.
+    var schemasForNewOnly: Set<Int> = []
+    /// The members of the newest view that was read; see ``members(of:)``.
+    var madeMembers: (version: Int64, timeline: Int64, members: [Member])?
+    @exclusivity(unchecked) private(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
+    @exclusivity(unchecked) private(set) var events = 0
 
     init(_ settings: SimulationSettings, plan: FaultPlan) {
         self.settings = settings

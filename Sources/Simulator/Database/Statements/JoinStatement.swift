@@ -10,12 +10,16 @@ final class JoinStatement: Statement {
         case blocked
         case full
         case departed
+        /// The schema is for newer programs only.
+        case tooOld
     }
 
     let incarnation: Int64
     let profile: MemberProfile
     let capacity: Int32
     let spread: Int
+    /// The newest schema that the joiner's program knows.
+    let schema: Int
     private(set) var verdict: Verdict = .lost
     private var chosen: Place?
     private(set) var superseded: Int64?
@@ -26,11 +30,12 @@ final class JoinStatement: Statement {
         var name: NodeName
     }
 
-    init(incarnation: Int64, profile: MemberProfile, capacity: Int32, spread: Int) {
+    init(incarnation: Int64, profile: MemberProfile, capacity: Int32, spread: Int, schema: Int) {
         self.incarnation = incarnation
         self.profile = profile
         self.capacity = capacity
         self.spread = spread
+        self.schema = schema
     }
 
     override var title: String { "join" }
@@ -76,6 +81,7 @@ final class JoinStatement: Statement {
         if let slot = tables.livingSlot(of: self.incarnation), let name = tables.members[Int(slot) - 1].name {
             return .joined(slot: slot, name: name)
         }
+        if tables.cluster.minReaderVersion > self.schema, database.twin != .readerUnchecked { return .tooOld }
         if tables.departure(self.incarnation) != nil { return .departed }
         if let name = self.profile.name, tables.members.contains(where: { $0.isLive && $0.name == name }) {
             return .nameTaken
@@ -118,12 +124,15 @@ final class JoinStatement: Statement {
             status: .active, incarnation: self.incarnation, heartbeats: 0, beatAt: now, upSince: now,
             chain: 0,
             joinedAt: now, diedAt: 0, capacity: self.capacity,
-            profile: MemberProfile(
-                name: chosen.name, addresses: self.profile.addresses, version: self.profile.version,
-                attributes: self.profile.attributes))
+            profile: database.keep(
+                MemberProfile(
+                    name: chosen.name, addresses: self.profile.addresses, version: self.profile.version,
+                    attributes: self.profile.attributes)))
         database.tables.cluster.viewVersion += 1
         database.synced()
         self.verdict = .joined(slot: chosen.slot, name: chosen.name)
         database.judge?.joined(slot: chosen.slot, incarnation: self.incarnation)
+        database.judge?.reads(
+            self.schema, of: self.incarnation, since: self.startedAt, database.tables.cluster)
     }
 }

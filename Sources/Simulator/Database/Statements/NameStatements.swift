@@ -81,9 +81,8 @@ final class FinishStatement: Statement {
             self.stage = 1
             return .more
         }
-        guard let row = database.tables.names[self.path], row.operation == self.operation else {
-            return .committed
-        }
+        guard let row = database.tables.names[self.path], row.operation == self.operation, row.isDecided
+        else { return .committed }
         database.tables.names[self.path] = nil
         database.tables.log[self.operation] = LogRow(completed: self.completed)
         database.synced()

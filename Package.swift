@@ -110,6 +110,14 @@ let package = Package(
         .target(
             name: "EmbeddedPostgres", dependencies: ["CLinux", lifecycle, logging], swiftSettings: ours),
 
+        // What balancers are told.
+        .target(
+            name: "BalancerAgent",
+            dependencies: [
+                "ClusterModel", "ClusterPorts", "Coordinator", lifecycle, logging, nioCore, nioPosix,
+            ],
+            swiftSettings: ours),
+
         // Front doors, and what they have in common.
         .target(
             name: "HTTPDoor",
@@ -144,7 +152,8 @@ let package = Package(
                 "RedisDriver",
                 "PostgresStore", "ReadinessLoop", "RedisCache", "EmbeddedPostgres", "SharedMount",
                 "FileService",
-                "FilesHTTP", "AdminHTTP", "HTTPDoor", "Simulator", "CLinux", argumentParser, asyncHTTPClient,
+                "FilesHTTP", "AdminHTTP", "HTTPDoor", "BalancerAgent", "Simulator", "CLinux", argumentParser,
+                asyncHTTPClient,
                 configuration, crypto,
                 hummingbird, lifecycle, logging, nioCore, nioHTTP1, nioPosix, systemPackage, unixSignals,
                 yams,
@@ -236,6 +245,13 @@ let package = Package(
             dependencies: [
                 "AdminHTTP", "HTTPDoor", "DoorTestKit", "ClusterTestKit", "FileService", "PostgresStore",
                 "PostgresDriver", "ClusterPorts", "ClusterModel", httpTypes, nioCore,
+            ],
+            swiftSettings: ours),
+        .testTarget(
+            name: "BalancerAgentTests",
+            dependencies: [
+                "BalancerAgent", "DoorTestKit", "ClusterTestKit", "HTTPDoor", "ClusterModel", lifecycle,
+                logging, nioCore, nioPosix,
             ],
             swiftSettings: ours),
         .testTarget(

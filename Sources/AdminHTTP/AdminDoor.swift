@@ -18,13 +18,19 @@ package enum AdminDoor {
         /// Nil where the cluster has none.
         package var cache: (any ViewCache)?
         package var gauge: RequestGauge
+        /// What balancers are told.
+        package var weight: @Sendable () -> IngressWeightReading
 
         package init(
             gatekeeper: Gatekeeper, desk: AccountDesk, transfers: any TransferStore,
             members: any MemberControl, leases: any LeaseStore, feed: any FeedStore,
             standing: any NodeStanding,
-            cache: (any ViewCache)?, gauge: RequestGauge
+            cache: (any ViewCache)?, gauge: RequestGauge,
+            weight: @escaping @Sendable () -> IngressWeightReading = {
+                IngressWeightReading(percent: 100, latency: nil)
+            }
         ) {
+            self.weight = weight
             self.gatekeeper = gatekeeper
             self.desk = desk
             self.transfers = transfers
@@ -47,7 +53,8 @@ package enum AdminDoor {
         let responder = AdminResponder(
             gatekeeper: needs.gatekeeper, desk: needs.desk, transfers: needs.transfers,
             members: needs.members, leases: needs.leases, feed: needs.feed, watchers: WatcherGauge(limit: 64),
-            standing: needs.standing, cache: needs.cache)
+            standing: needs.standing, cache: needs.cache,
+            ingress: { IngressAnswer(needs.weight(), needs.gauge) })
         return DoorServer(
             responder: Door(responder, standing: needs.standing, gauge: needs.gauge), address: address,
             limits: limits,

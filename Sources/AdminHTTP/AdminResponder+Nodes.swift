@@ -15,9 +15,10 @@ extension AdminResponder {
                     target, by: .operator, reason: Self.reason(order.reason, by: asker))
             }
         case .resume(let name):
-            return try await self.apply(to: name, try NodeOrder(body).incarnation) {
-                (target) async throws(StoreError) in
-                try await self.members.resume(target, by: .operator)
+            let order = try NodeOrder(body)
+            return try await self.apply(to: name, order.incarnation) { (target) async throws(StoreError) in
+                try await self.members.resume(
+                    target, by: .operator, reason: Self.reason(order.reason, by: asker))
             }
         case .changeNode(let name): return try await self.change(name, try NodePatch(body))
         case .evict(let name): return try await self.evict(name, try NodeOrder(body), by: asker)

@@ -17,7 +17,13 @@ extension AdminResponder {
     private static let quietLooks = 20
     private static let batch = 500
 
-    func watch(_ request: Request, _ items: [RequestTarget.QueryItem]) async throws(Problem) -> Response {
+    func watch(
+        _ request: Request, _ items: [RequestTarget.QueryItem], _ context: DoorContext
+    ) async throws(Problem) -> Response {
+        // A stream without its body says nothing, and its length is not known.
+        guard request.method == .get else {
+            throw Problem.methodNotAllowed(request.method, allowed: "GET")
+        }
         let asked = try WatchRequest(request.headers, items)
         let ends = try await self.onStore { () async throws(StoreError) in try await self.feed.feedEnds() }
         guard !self.watchers.isFull else {
@@ -26,39 +32,45 @@ extension AdminResponder {
             ).retrying(after: 5)
         }
         let place = WatchPlace(asked, ends: ends)
+        let client = await context.presence()
         return Response(
             status: .ok,
             headers: [.contentType: "text/event-stream; charset=utf-8", .cacheControl: "no-store"],
             body: ResponseBody { writer in
-                // Here and not above: a body that nobody takes (HEAD, a client that is gone) never begins.
+                // Here and not above: a body that nobody takes never begins.
                 if self.watchers.enter() {
                     defer { self.watchers.leave() }
-                    try await self.write(place, topics: asked.topics, to: &writer)
+                    try await self.write(place, topics: asked.topics, to: &writer, of: client)
                 }
                 try await writer.finish(nil)
             })
     }
 
     @concurrent private func write(
-        _ start: WatchPlace, topics: Set<FeedEntry.Topic>, to writer: inout any ResponseBodyWriter
+        _ start: WatchPlace, topics: Set<FeedEntry.Topic>, to writer: inout any ResponseBodyWriter,
+        of client: ClientPresence
     ) async throws {
         var place = start.place
         try await writer.write(ByteBuffer(string: start.greeting))
         var quiet = 0
-        while !Task.isCancelled, !Task.isShuttingDownGracefully {
-            let entries = (try? await self.feed.feed(after: place, topics: topics, limit: Self.batch)) ?? []
-            if let last = entries.last {
-                place = last.place
+        // Before each look: one that is gone keeps its place from others no longer than that.
+        while !Task.isCancelled, !Task.isShuttingDownGracefully, !client.isGone {
+            let page =
+                (try? await self.feed.feed(after: place, topics: topics, limit: Self.batch))
+                ?? FeedPage(nothingAfter: place)
+            place = page.reached
+            if !page.entries.isEmpty {
                 quiet = 0
-                try await writer.write(ByteBuffer(string: entries.map(WatchMessage.text).joined()))
-                if entries.count == Self.batch { continue }
-            } else {
+                try await writer.write(ByteBuffer(string: page.entries.map(WatchMessage.text).joined()))
+            }
+            if page.hasMore { continue }
+            if page.entries.isEmpty {
                 quiet += 1
                 if quiet % Self.quietLooks == 0 {
                     try await writer.write(ByteBuffer(string: WatchMessage.still))
                 }
             }
-            do { try await Task.sleep(for: Self.period) } catch { return }
+            await client.pause(Self.period)
         }
     }
 }

@@ -18,6 +18,7 @@ struct AdminResponder: DoorService {
     let watchers: WatcherGauge
     let standing: any NodeStanding
     let cache: (any ViewCache)?
+    let ingress: @Sendable () -> IngressAnswer
 
     /// The largest body of a request, in bytes.
     static let longestBody = 64 << 10
@@ -42,7 +43,7 @@ struct AdminResponder: DoorService {
         case .lease(let epoch), .endLease(let epoch):
             try QueryReader(target.query).finish()
             return try await self.oneLease(epoch, ends: route == .endLease(epoch))
-        case .watch: return try await self.watch(request, target.query)
+        case .watch: return try await self.watch(request, target.query, context)
         case .cache:
             return try self.plain(target) { JSONText.response(.ok, CacheAnswer(self.cache?.statistics())) }
         case .transfers: return try await self.listTransfers(target.query)
@@ -109,7 +110,12 @@ struct AdminResponder: DoorService {
 
     /// A living node before a dead one that had the name earlier.
     private func showNode(_ name: String) throws(Problem) -> Response {
-        JSONText.response(.ok, NodeAnswer(try self.member(name)))
+        let member = try self.member(name)
+        var answer = NodeAnswer(member)
+        if member.incarnation == self.standing.standing().right?.incarnation {
+            answer.ingress = self.ingress()
+        }
+        return JSONText.response(.ok, answer)
     }
 
     func member(_ name: String) throws(Problem) -> Member {

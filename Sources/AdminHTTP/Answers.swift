@@ -91,6 +91,8 @@ package struct NodeAnswer: Sendable, Equatable, Codable {
     package var unbrokenSince: Date
     /// Who asked for the drain that lasts, and why.
     package var drain: Drain?
+    /// How requests come in; only of the node that was asked, since its own numbers are not shared.
+    package var ingress: IngressAnswer?
 
     package struct Drain: Sendable, Equatable, Codable {
         package var by: DrainOrder.Asker

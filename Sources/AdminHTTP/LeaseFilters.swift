@@ -20,9 +20,7 @@ package enum LeaseFilters {
         query.kind = try reader.value("kind", "a kind of lease, 1 to 32 of a-z 0-9 -") { LeaseKind($0) }
         query.id = reader.text("id")
         query.node = try reader.value("node", "a node's name") { NodeName($0) }
-        query.incarnation = try reader.value("incarnation", "an incarnation's number") {
-            Int64($0).flatMap { Incarnation(rawValue: $0) }
-        }
+        query.incarnation = try reader.incarnation()
         query.olderThan = try reader.number("older_than", in: 0...Self.week).map { .seconds($0) }
         query.youngerThan = try reader.number("younger_than", in: 0...Self.week).map { .seconds($0) }
         query.newestFirst = try reader.choice("sort", Sort.self) == .epochDescending

@@ -13,9 +13,7 @@ package enum ViewFilters {
         var reader = try QueryReader(items)
         var query = ViewHistoryQuery()
         query.node = try reader.value("node", "a node's name") { NodeName($0) }
-        query.incarnation = try reader.value("incarnation", "an incarnation's number") {
-            Int64($0).flatMap { Incarnation(rawValue: $0) }
-        }
+        query.incarnation = try reader.incarnation()
         let list = Self.list(query)
         query.before = try reader.value("cursor", PageCursor.expected) {
             PageCursor.position(Int64.self, $0, of: list)

@@ -2,14 +2,34 @@ package import struct Foundation.Date
 
 /// What happened in the cluster, in the order of transactions: for watching, never for deciding.
 package protocol FeedStore: Sendable {
-    /// Entries after a place, oldest first; at most `limit` (1 to 1,000).
+    /// Entries after a place, oldest first; looks at `limit` entries of all topics (1 to 1,000), whichever are wanted.
     ///
     /// Nothing appears later before what was answered: entries wait until every older transaction has ended.
     func feed(after place: FeedPlace, topics: Set<FeedEntry.Topic>, limit: Int) async throws(StoreError)
-        -> [FeedEntry]
+        -> FeedPage
 
     /// The place after everything that could be read now, and the place before the oldest entry that is kept.
     func feedEnds() async throws(StoreError) -> (oldest: FeedPlace, newest: FeedPlace)
+}
+
+/// What was found behind a place.
+package struct FeedPage: Sendable, Hashable {
+    /// Those of the topics that were asked for.
+    package var entries: [FeedEntry]
+    /// Where to go on; also past entries of other topics, so that nobody looks at them twice.
+    package var reached: FeedPlace
+    /// Whether as many were looked at as were allowed, so that there may be more.
+    package var hasMore: Bool
+
+    package init(entries: [FeedEntry], reached: FeedPlace, hasMore: Bool) {
+        self.entries = entries
+        self.reached = reached
+        self.hasMore = hasMore
+    }
+
+    package init(nothingAfter place: FeedPlace) {
+        self.init(entries: [], reached: place, hasMore: false)
+    }
 }
 
 /// A place in the feed: after the entry that has these numbers.

@@ -15,7 +15,10 @@ package protocol MemberControl: Sendable {
     /// Ends a drain; nil when the incarnation is not live.
     ///
     /// A node ends only the drain that it asked for itself; an operator ends any.
-    func resume(_ target: Incarnation, by asker: DrainOrder.Asker) async throws(StoreError) -> Member?
+    ///
+    /// - Parameter reason: For the history; may be empty.
+    func resume(_ target: Incarnation, by asker: DrainOrder.Asker, reason: String) async throws(StoreError)
+        -> Member?
 
     /// Ends an incarnation by order of an operator, whatever its health. Answers whether this call did.
     ///

@@ -17,13 +17,37 @@ package protocol NodeStanding: Sendable {
 
     /// How many leases were taken away from the living incarnation, as the last heartbeat's answer said.
     func leaseLosses() -> Int64
+
+    /// Percent of its capacity that the node offers, by what it noticed of its own health.
+    func capacityShare() -> Int
 }
 
 extension NodeStanding {
     package func leaseLosses() -> Int64 { 0 }
+    package func capacityShare() -> Int { 100 }
 }
 
 /// Counts what a node has in hand; its numbers go out with the heartbeats.
 package protocol LoadMeter: Sendable {
     func sample() -> LoadSample
+}
+
+/// Counts also how quickly a node answers, and how much it would take on.
+package protocol IngressMeter: LoadMeter {
+    /// Requests that make the node full.
+    var capacity: Int { get }
+
+    /// What was answered since the node was started.
+    func quickAnswers() -> QuickAnswers
+}
+
+/// Requests with nothing to receive that were answered, and their times in sum; both only grow.
+package struct QuickAnswers: Sendable, Hashable {
+    package var count: Int64
+    package var nanoseconds: Int64
+
+    package init(count: Int64, nanoseconds: Int64) {
+        self.count = count
+        self.nanoseconds = nanoseconds
+    }
 }

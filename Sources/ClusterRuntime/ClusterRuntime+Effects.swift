@@ -32,6 +32,7 @@ extension ClusterRuntime {
             if let view = effects.publishes { self.board.publish(view) }
             if let share = effects.capacityShare {
                 thread.offer(percent: share)
+                self.board.offers(percent: share)
                 self.logger.warning(
                     "the capacity that is offered changed",
                     metadata: [

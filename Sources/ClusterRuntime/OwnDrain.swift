@@ -21,6 +21,6 @@ package struct MemberOwnDrain: OwnDrain {
     }
 
     package func end(_ right: NodeRight) async throws(StoreError) -> Bool {
-        try await self.control.resume(right.incarnation, by: .node)?.status == .active
+        try await self.control.resume(right.incarnation, by: .node, reason: "")?.status == .active
     }
 }

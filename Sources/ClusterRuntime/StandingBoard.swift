@@ -12,6 +12,7 @@ package final class StandingBoard: NodeStanding {
         var view: ClusterView?
         var sweepDue = false
         var leaseLosses: Int64 = 0
+        var capacityShare = 100
         var mountTrouble: String?
         var everJoined = false
         var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
@@ -37,6 +38,8 @@ package final class StandingBoard: NodeStanding {
     package func sweepDue() -> Bool { self.state.withLock { $0.sweepDue } }
 
     package func leaseLosses() -> Int64 { self.state.withLock { $0.leaseLosses } }
+
+    package func capacityShare() -> Int { self.state.withLock { $0.capacityShare } }
 
     /// What a leader's writes must carry; nil when this node does not lead, or may claim nothing at this moment.
     package func leading() -> LeaderRight? {
@@ -71,6 +74,7 @@ package final class StandingBoard: NodeStanding {
                 right: right, status: .active, configVersion: configVersion, acknowledged: sentAt)
             state.everJoined = true
             state.leaseLosses = 0
+            state.capacityShare = 100
             return true
         }
     }
@@ -105,6 +109,14 @@ package final class StandingBoard: NodeStanding {
         self.change { state in
             state.view = view
             return true
+        }
+    }
+
+    /// What the node's own health leaves of its capacity; nobody waits for it.
+    func offers(percent: Int) {
+        self.change { state in
+            state.capacityShare = percent
+            return false
         }
     }
 

@@ -105,6 +105,13 @@ package enum FileProblems {
         Problem(.serviceUnavailable, .notServing, reason).retrying(after: seconds)
     }
 
+    package static func accountBusy(_ account: AccountName, limit: Int) -> Problem {
+        Problem(
+            .serviceUnavailable, .accountBusy,
+            "the account “\(account)” has \(limit) requests in hand at this node, which is its limit"
+        ).retrying(after: 1).with("account", account.description)
+    }
+
     private static let locked = HTTPResponse.Status(code: 423, reasonPhrase: "Locked")
     private static let insufficientStorage = HTTPResponse.Status(
         code: 507, reasonPhrase: "Insufficient Storage")

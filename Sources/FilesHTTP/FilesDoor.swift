@@ -14,11 +14,17 @@ package enum FilesDoor {
         package var gauge: RequestGauge
         /// Addresses of proxies whose `X-Forwarded-For` is believed; `*` believes every peer's.
         package var trustedProxies: Set<String>
+        /// With so many requests in hand at the node, more are refused; nil for any number.
+        package var requestsMax: Int?
+        /// The same for those of one account.
+        package var accountRequestsMax: Int?
 
         package init(
             files: FileService, gatekeeper: Gatekeeper, standing: any NodeStanding, gauge: RequestGauge,
-            trustedProxies: Set<String> = []
+            trustedProxies: Set<String> = [], requestsMax: Int? = nil, accountRequestsMax: Int? = nil
         ) {
+            self.requestsMax = requestsMax
+            self.accountRequestsMax = accountRequestsMax
             self.files = files
             self.gatekeeper = gatekeeper
             self.standing = standing
@@ -37,11 +43,12 @@ package enum FilesDoor {
         let dropped = DroppedDownloads()
         let responder = FilesResponder(
             files: needs.files, gatekeeper: needs.gatekeeper, gauge: needs.gauge,
-            trustedProxies: needs.trustedProxies,
+            accounts: AccountGauge(limit: needs.accountRequestsMax), trustedProxies: needs.trustedProxies,
             dropped: dropped)
         return DoorServer(
-            responder: Door(responder, standing: needs.standing, gauge: needs.gauge), address: address,
-            limits: limits,
+            responder: Door(
+                responder, standing: needs.standing, gauge: needs.gauge, requestsMax: needs.requestsMax),
+            address: address, limits: limits,
             services: [dropped], logger: logger, onBound: onBound)
     }
 }

@@ -7,6 +7,13 @@ import Hummingbird
 import HummingbirdCore
 import NIOCore
 
+/// Who gets an answer's body.
+struct Recipient {
+    /// Kept until the body is sent, or is known never to be.
+    let place: AccountPlace
+    let channel: any Channel
+}
+
 /// Uploads, downloads and listings.
 extension FilesResponder {
     func receive(
@@ -27,7 +34,7 @@ extension FilesResponder {
 
     func read(
         _ path: HomePath, _ conditions: ReadConditions, _ listing: FileRequest.Listing, by caller: Caller,
-        isHead: Bool, channel: any Channel
+        isHead: Bool, to recipient: Recipient
     ) async throws -> Response {
         if listing.isCertain { return try await self.list(path, listing, by: caller) }
         do {
@@ -37,7 +44,7 @@ extension FilesResponder {
                 let answer = try await self.show(path, conditions, by: caller)
                 if isHead || answer.status == .notModified { return answer }
             }
-            return try await self.send(path, conditions, by: caller, channel: channel)
+            return try await self.send(path, conditions, by: caller, to: recipient)
         } catch FileServiceError.isFolder {
             return try await self.list(path, listing, by: caller)
         }
@@ -71,7 +78,7 @@ extension FilesResponder {
     }
 
     private func send(
-        _ path: HomePath, _ conditions: ReadConditions, by caller: Caller, channel: any Channel
+        _ path: HomePath, _ conditions: ReadConditions, by caller: Caller, to recipient: Recipient
     ) async throws -> Response {
         let download = SentDownload(try await self.files.open(path, by: caller), dropped: self.dropped)
         let status = download.status
@@ -83,11 +90,12 @@ extension FilesResponder {
                 return Response(status: .notModified, headers: FileAnswer.notModified(headers))
             case .whole:
                 return Response(
-                    status: .ok, headers: headers, body: self.body(of: download, 0..<status.size, channel))
+                    status: .ok, headers: headers, body: self.body(of: download, 0..<status.size, recipient))
             case .part(let bytes):
                 headers[.contentRange] = "bytes \(bytes.lowerBound)-\(bytes.upperBound - 1)/\(status.size)"
                 return Response(
-                    status: .partialContent, headers: headers, body: self.body(of: download, bytes, channel))
+                    status: .partialContent, headers: headers, body: self.body(of: download, bytes, recipient)
+                )
             }
         } catch {
             await download.end(sent: 0, failure: error.detail)
@@ -96,12 +104,16 @@ extension FilesResponder {
     }
 
     private func body(
-        of download: SentDownload, _ bytes: Range<Int64>, _ channel: any Channel
+        of download: SentDownload, _ bytes: Range<Int64>, _ recipient: Recipient
     ) -> ResponseBody {
         let gauge = self.gauge
+        let (place, channel) = (recipient.place, recipient.channel)
         return ResponseBody(contentLength: bytes.count) { writer in
             gauge.begin()
-            defer { gauge.end() }
+            defer {
+                gauge.end()
+                withExtendedLifetime(place) {}
+            }
             try await download.send(bytes, to: &writer, on: channel)
         }
     }

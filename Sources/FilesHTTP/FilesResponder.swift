@@ -12,6 +12,7 @@ struct FilesResponder: DoorService {
     let files: FileService
     let gatekeeper: Gatekeeper
     let gauge: RequestGauge
+    let accounts: AccountGauge
     let trustedProxies: Set<String>
     let dropped: DroppedDownloads
 
@@ -32,7 +33,13 @@ struct FilesResponder: DoorService {
         let caller = Caller(
             account: try await self.account(request.headers, client: client), client: client,
             protocol: "http")
-        return try await self.perform(asked, request, by: caller, context: context)
+        guard let place = self.accounts.enter(caller.account.name) else {
+            self.gauge.refused(by: .account)
+            throw FileProblems.accountBusy(caller.account.name, limit: self.accounts.limit ?? 0)
+        }
+        // An answer whose body is still to be sent keeps it longer.
+        defer { withExtendedLifetime(place) {} }
+        return try await self.perform(asked, request, by: caller, at: place, context: context)
     }
 
     private static let options = Response(
@@ -69,7 +76,8 @@ struct FilesResponder: DoorService {
     }
 
     private func perform(
-        _ asked: FileRequest, _ request: Request, by caller: Caller, context: DoorContext
+        _ asked: FileRequest, _ request: Request, by caller: Caller, at place: AccountPlace,
+        context: DoorContext
     ) async throws -> Response {
         switch asked {
         case .options: return Self.options
@@ -77,7 +85,7 @@ struct FilesResponder: DoorService {
             return try await self.doing(.reading) {
                 try await self.read(
                     path, conditions, listing, by: caller, isHead: request.method == .head,
-                    channel: context.channel)
+                    to: Recipient(place: place, channel: context.channel))
             }
         case .upload(let upload):
             return try await self.doing(.uploading) {
@@ -108,6 +116,7 @@ struct FilesResponder: DoorService {
         do {
             return try await work()
         } catch let error as FileServiceError {
+            if case .tooBusy = error { self.gauge.refused(by: .work) }
             throw FileProblems.problem(error, while: doing)
         }
     }

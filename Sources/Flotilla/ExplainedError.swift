@@ -1,3 +1,4 @@
+import BalancerAgent
 import ClusterRuntime
 import EmbeddedPostgres
 import HTTPDoor
@@ -28,6 +29,10 @@ extension EmbeddedPostgresError: ExplainedError {
 }
 
 extension DoorError: ExplainedError {
+    package var exitCode: Int32 { 69 }
+}
+
+extension AgentDoorError: ExplainedError {
     package var exitCode: Int32 { 69 }
 }
 

@@ -20,6 +20,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private let gauge: ConnectionGauge
     private var course: ConnectionCourse
     private var isSurplus = false
+    /// For answers that would not notice by themselves that nobody reads them.
+    let presence = ClientPresence()
     private var drainEnd: Scheduled<Void>?
 
     init(limits: ConnectionLimits, gauge: ConnectionGauge) {
@@ -120,6 +122,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func inputEnded(context: ChannelHandlerContext) {
+        self.presence.left()
         if self.course.inputEnded() { context.fireErrorCaught(ClientWentAway()) }
     }
 }

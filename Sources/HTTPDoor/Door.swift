@@ -11,21 +11,24 @@ package protocol DoorService: Sendable {
 }
 
 /// Answers health, turns errors into problem documents, names request and node in each answer, counts
-/// requests.
+/// requests and refuses those that would be too many.
 package struct Door<Inside: DoorService>: HTTPResponder {
     let inside: Inside
     let standing: any NodeStanding
     let gauge: RequestGauge
+    let requestsMax: Int?
 
-    package init(_ inside: Inside, standing: any NodeStanding, gauge: RequestGauge) {
+    /// - Parameter requestsMax: With so many requests in hand at the node, this door refuses more; nil never refuses.
+    package init(
+        _ inside: Inside, standing: any NodeStanding, gauge: RequestGauge, requestsMax: Int? = nil
+    ) {
         self.inside = inside
         self.standing = standing
         self.gauge = gauge
+        self.requestsMax = requestsMax
     }
 
     package func respond(to request: Request, context: DoorContext) async throws -> Response {
-        self.gauge.begin()
-        defer { self.gauge.end() }
         var response = await self.answer(request, context: context)
         response.headers[DoorHeader.requestID] = context.id
         if let node = self.standing.standing().name { response.headers[DoorHeader.node] = node.description }
@@ -41,8 +44,9 @@ package struct Door<Inside: DoorService>: HTTPResponder {
     private func answer(_ request: Request, context: DoorContext) async -> Response {
         do {
             let target = try RequestTarget(request.head.path ?? "")
+            // Health is neither counted nor refused: it tells how the node is when everything else is stuck.
             guard let question = Health.question(target) else {
-                return try await self.inside.answer(request, to: target, context: context)
+                return try await self.admitted(request, to: target, context: context)
             }
             guard request.method == .get || request.method == .head else {
                 throw Problem.methodNotAllowed(request.method, allowed: "GET, HEAD")
@@ -56,6 +60,30 @@ package struct Door<Inside: DoorService>: HTTPResponder {
                 .internalServerError, .failed, "the node's log has more under request \(context.id)"
             ).response
         }
+    }
+}
+
+extension Door {
+    private func admitted(
+        _ request: Request, to target: RequestTarget, context: DoorContext
+    ) async throws -> Response {
+        if let limit = self.requestsMax {
+            guard self.gauge.begin(atMost: limit) else { throw Problem.tooManyRequests(limit) }
+        } else {
+            self.gauge.begin()
+        }
+        defer { self.gauge.end() }
+        guard !Self.hasBody(request) else {
+            return try await self.inside.answer(request, to: target, context: context)
+        }
+        // How long it takes to receive something says more about the client than about the node.
+        let begun = ContinuousClock.now
+        defer { self.gauge.answered(in: begun.duration(to: .now)) }
+        return try await self.inside.answer(request, to: target, context: context)
+    }
+
+    private static func hasBody(_ request: Request) -> Bool {
+        request.headers[.transferEncoding] != nil || (request.headers[.contentLength] ?? "0") != "0"
     }
 }
 
@@ -78,6 +106,13 @@ extension Problem {
     package static func methodNotAllowed(_ method: HTTPRequest.Method, allowed: String) -> Problem {
         Problem(.methodNotAllowed, .methodNotAllowed, "\(method) is not one of \(allowed)").with(
             header: .allow, allowed)
+    }
+
+    package static func tooManyRequests(_ limit: Int) -> Problem {
+        Problem(
+            .serviceUnavailable, .tooBusy,
+            "the node has \(limit) requests in hand, which is its limit; another node may have room"
+        ).retrying(after: 1)
     }
 
     package static func noRoute(_ path: String) -> Problem {

@@ -18,6 +18,8 @@ package enum Health {
         package var status: String
         /// Why it is not well.
         package var reason: String?
+        /// How a node that is not ready stands with its cluster.
+        package var standing: String?
     }
 
     /// Nil when the path is not one of health's.
@@ -32,13 +34,18 @@ package enum Health {
         switch question {
         case .live: Answer(status: "ok")
         case .startup: hasJoined ? Answer(status: "ok") : Answer(status: "starting", reason: Self.notJoined)
-        case .ready:
-            switch standing {
-            case .serving: Answer(status: "ok")
-            case .outside: Answer(status: "unavailable", reason: Self.reason(standing))
-            case .draining: Answer(status: "draining", reason: Self.reason(standing))
-            case .stale, .isolated, .sick: Answer(status: "unavailable", reason: Self.reason(standing))
-            }
+        case .ready: Self.readiness(standing)
+        }
+    }
+
+    private static func readiness(_ standing: Standing) -> Answer {
+        func not(_ status: String) -> Answer {
+            Answer(status: status, reason: Self.reason(standing), standing: standing.word)
+        }
+        return switch standing {
+        case .serving: Answer(status: "ok")
+        case .draining: not("draining")
+        case .outside, .stale, .isolated, .sick: not("unavailable")
         }
     }
 
@@ -59,5 +66,19 @@ package enum Health {
     package static func response(_ question: Question, standing: any NodeStanding) -> Response {
         let answer = Self.answer(question, standing: standing.standing(), hasJoined: standing.view() != nil)
         return JSONText.response(answer.status == "ok" ? .ok : .serviceUnavailable, answer)
+    }
+}
+
+extension Standing {
+    /// The word that answers have for it.
+    package var word: String {
+        switch self {
+        case .outside: "outside"
+        case .serving: "serving"
+        case .draining: "draining"
+        case .stale: "stale"
+        case .isolated: "isolated"
+        case .sick: "sick"
+        }
     }
 }

@@ -45,6 +45,7 @@ package enum ProblemKind: String, Sendable, CaseIterable {
     // The node and its surroundings.
     case notServing = "not-serving"
     case tooBusy = "too-busy"
+    case accountBusy = "account-busy"
     case tooManyAttempts = "too-many-attempts"
     case full
     case readOnly = "read-only"
@@ -87,6 +88,7 @@ package enum ProblemKind: String, Sendable, CaseIterable {
         case .taken: "The name is taken"
         case .notServing: "This node is not serving now"
         case .tooBusy: "This node has too much to do"
+        case .accountBusy: "The account has too many requests at a time"
         case .tooManyAttempts: "There are too many attempts to log in"
         case .full: "No space is left"
         case .readOnly: "The files cannot be changed now"

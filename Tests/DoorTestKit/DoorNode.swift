@@ -26,9 +26,12 @@ package struct DoorNode: Sendable {
 
     /// Opens the doors for as long as the work takes; removes everything afterwards.
     ///
-    /// - Parameter prepare: Gets the folder that becomes the mount before anything is in it.
+    /// - Parameters:
+    ///   - bounds: What the files' door takes on.
+    ///   - prepare: Gets the folder that becomes the mount before anything is in it.
     package static func with(
-        _ limits: ConnectionLimits = ConnectionLimits(), on prepare: (String) throws -> Void = { _ in },
+        _ limits: ConnectionLimits = ConnectionLimits(), bounds: TestBounds = TestBounds(),
+        on prepare: (String) throws -> Void = { _ in },
         _ work: @Sendable (DoorNode) async throws -> Void
     ) async throws {
         let folder = try ScratchFolder("doors")
@@ -38,7 +41,7 @@ package struct DoorNode: Sendable {
             let result: Result<Void, any Error>
             do {
                 let mount = URL(filePath: folder.path, directoryHint: .isDirectory)
-                result = .success(try await Self.serve(database, vault, mount, limits, work))
+                result = .success(try await Self.serve(database, vault, mount, limits, bounds, work))
             } catch {
                 result = .failure(error)
             }
@@ -50,7 +53,7 @@ package struct DoorNode: Sendable {
 
     private static func serve(
         _ database: TestDatabase, _ vault: PosixVault, _ mount: URL, _ limits: ConnectionLimits,
-        _ work: @Sendable (DoorNode) async throws -> Void
+        _ bounds: TestBounds, _ work: @Sendable (DoorNode) async throws -> Void
     ) async throws {
         let store = database.store
         let member = try await Self.join(database, vault)
@@ -77,7 +80,9 @@ package struct DoorNode: Sendable {
                 services: [
                     log, files,
                     FilesDoor.server(
-                        .init(files: files, gatekeeper: gatekeeper, standing: standing, gauge: gauge),
+                        .init(
+                            files: files, gatekeeper: gatekeeper, standing: standing, gauge: gauge,
+                            requestsMax: bounds.requests, accountRequestsMax: bounds.ofAccount),
                         address: anywhere, limits: limits, logger: logger, onBound: { filesPort.set($0) }),
                     AdminDoor.server(
                         .init(
@@ -139,6 +144,17 @@ package struct DoorNode: Sendable {
     package func staged() -> [String] {
         let staging = self.mount.appending(path: ".flotilla/staging").path
         return (FileManager.default.subpaths(atPath: staging) ?? []).filter { $0.contains("/") }
+    }
+}
+
+/// How many requests a test's node takes on; nil for any number.
+package struct TestBounds: Sendable {
+    package var requests: Int?
+    package var ofAccount: Int?
+
+    package init(requests: Int? = nil, ofAccount: Int? = nil) {
+        self.requests = requests
+        self.ofAccount = ofAccount
     }
 }
 

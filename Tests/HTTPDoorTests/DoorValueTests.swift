@@ -1,4 +1,5 @@
 import ClusterModel
+import ClusterPorts
 import Foundation
 import HTTPDoor
 import HTTPTypes
@@ -56,8 +57,40 @@ import Testing
         #expect(status(.outside) == "unavailable")
         #expect(
             Health.answer(.ready, standing: .sick(right, reason: "gone"), hasJoined: true).reason == "gone")
+        let words = [
+            ("draining", Standing.draining(right, ConfigVersion(1))), ("stale", .stale(right)),
+            ("isolated", .isolated(right)), ("sick", .sick(right, reason: "gone")), ("outside", .outside),
+        ]
+        for (word, standing) in words {
+            #expect(Health.answer(.ready, standing: standing, hasJoined: true).standing == word)
+        }
         #expect(Health.answer(.live, standing: .outside, hasJoined: false).status == "ok")
         #expect(Health.answer(.startup, standing: .outside, hasJoined: false).status == "starting")
+    }
+
+    @Test func `the gauge refuses what is too much, and counts that`() {
+        let gauge = RequestGauge(capacity: 4)
+        #expect(gauge.begin(atMost: 2) && gauge.begin(atMost: 2) && !gauge.begin(atMost: 2))
+        #expect(gauge.sample().inFlight == 2)
+        gauge.refused(by: .account)
+        gauge.refused(by: .work)
+        gauge.end()
+        #expect(gauge.begin(atMost: 2))
+        let refusals = gauge.refusals()
+        #expect(refusals.node == 1 && refusals.account == 1 && refusals.work == 1)
+        gauge.answered(in: .milliseconds(3))
+        gauge.answered(in: .milliseconds(4))
+        #expect(gauge.quickAnswers() == QuickAnswers(count: 2, nanoseconds: 7_000_000))
+    }
+
+    @Test func `an account's place is free again when nobody has it any more`() throws {
+        let gauge = AccountGauge(limit: 1)
+        let alice = try #require(AccountName("alice"))
+        let bob = try #require(AccountName("bob"))
+        var place = gauge.enter(alice)
+        #expect(place != nil && gauge.enter(alice) == nil && gauge.enter(bob) != nil)
+        place = nil
+        #expect(place == nil && gauge.enter(alice) != nil)
     }
 
     @Test func `the gauge counts what is in hand`() {

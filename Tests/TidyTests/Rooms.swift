@@ -20,6 +20,7 @@ enum Rooms {
         "RedisCache": ["ClusterModel", "ClusterPorts", "RedisDriver"],
         "SharedMount": ["ClusterModel", "ClusterPorts", "CLinux"],
         "EmbeddedPostgres": ["CLinux"],
+        "BalancerAgent": ["ClusterModel", "ClusterPorts", "Coordinator"],
         "HTTPDoor": ["ClusterModel", "ClusterPorts"],
         "FilesHTTP": ["ClusterModel", "ClusterPorts", "FileService", "HTTPDoor"],
         "AdminHTTP": ["ClusterModel", "ClusterPorts", "FileService", "HTTPDoor"],
@@ -29,7 +30,7 @@ enum Rooms {
         "Flotilla": [
             "ClusterModel", "ClusterPorts", "Coordinator", "ClusterRuntime", "PostgresDriver", "RedisDriver",
             "ReadinessLoop", "PostgresStore", "RedisCache", "EmbeddedPostgres", "SharedMount", "FileService",
-            "HTTPDoor", "FilesHTTP", "AdminHTTP", "Simulator", "CLinux",
+            "HTTPDoor", "FilesHTTP", "AdminHTTP", "BalancerAgent", "Simulator", "CLinux",
         ],
     ]
 

@@ -10,7 +10,7 @@ set -euo pipefail
 # shellcheck source=deploy/scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$ROOT"
-"$SCRIPTS/dependencies.sh" bench
+"$SCRIPTS/dependencies.sh" --user bench
 swift build -c release --product flotilla >&2
 swift build -c release --product flotilla-benchmarks >&2
 exec python3 -B deploy/bench/main.py --program "$ROOT/.build/release/flotilla-benchmarks" \

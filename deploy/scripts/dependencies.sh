@@ -21,7 +21,7 @@ group_packages() {
         test) echo "$(group_packages cluster) curl" ;;
         models) echo "spin gcc libc6-dev python3" ;;
         e2e) echo "$(group_packages cluster) curl python3" ;;
-        bench) echo "$(group_packages run) python3 redis-server redis-tools util-linux etcd-server etcd-client nghttp2-client faketime" ;;
+        bench) echo "$(group_packages cluster) curl wrk python3 python3-venv redis-tools util-linux etcd-server etcd-client nghttp2-client faketime" ;;
         leaks) echo "$(group_packages run) redis-server liblsan0" ;;
         compose) echo "$(group_packages build) curl python3 docker.io docker-compose mmdebstrap" ;;
         *) fail "unknown group '$1': build run cluster test lint e2e models bench leaks compose" ;;
@@ -36,6 +36,7 @@ present() {
         postgresql) postgres_bin >/dev/null ;;
         docker.io) [ -n "$(PATH=$PATH:/usr/sbin command -v dockerd)" ] ;;
         libc6-dev) [ -e /usr/include/stdio.h ] ;;
+        python3-venv) python3 -c "import ensurepip, venv" >/dev/null 2>&1 ;;
         redis-tools) command -v redis-benchmark >/dev/null && command -v redis-cli >/dev/null ;;
         etcd-server) command -v etcd >/dev/null ;;
         etcd-client) command -v etcdctl >/dev/null ;;

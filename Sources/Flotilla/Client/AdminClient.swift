@@ -21,6 +21,8 @@ struct AdminClient: Sendable {
         // Nobody listens: a person wants to know at once, not after half a minute of trying.
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.timeout.connect = .seconds(5)
+        // A stream says something every ten seconds; one that is silent for longer is paused or cut off.
+        configuration.timeout.read = .seconds(30)
         let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         do {
             let value = try await work(AdminClient(access: access, http: http))

@@ -42,13 +42,14 @@ struct ResumeNode: AsyncParsableCommand {
 
     @OptionGroup var options: AdminOptions
     @OptionGroup var order: NodeOrderOptions
+    @Option(help: "Why, for the history of views.") var reason: String?
 
     func run() async throws {
         try await CommandOutput.reporting {
             try await AdminClient.with(self.options) { client in
                 let node = try await client.value(
                     NodeAnswer.self, "POST", NodePath.of(self.order.name, "resume"),
-                    body: OrderBody(incarnation: self.order.incarnation))
+                    body: OrderBody(incarnation: self.order.incarnation, reason: self.reason))
                 NodeOutput.show([node], json: self.options.json)
             }
         }

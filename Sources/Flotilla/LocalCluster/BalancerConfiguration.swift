@@ -3,12 +3,16 @@ package enum BalancerConfiguration {
     /// The configuration; `socket` is the path of its statistics socket.
     ///
     /// A node that hangs is found by four checks of 0.7 s each, a dead one by four refusals: within about 4 s
-    /// its sessions are cut, so that clients try again elsewhere. New requests pass by a dead one at once. One
-    /// that drains gets nothing new from the next check on, and keeps its sessions.
+    /// its sessions are cut, so that clients try again elsewhere. New requests pass by a dead one at once. How much
+    /// each gets it says itself, twice a second, by its agent; one that drains, is isolated or sick gets nothing new
+    /// and keeps its sessions. The check of readiness says the same once more, for a node whose agent does not answer.
     package static func text(ports: LocalPorts, socket: String) -> String {
         let slots = 1...LocalClusterOptions.workersMax
         let files = slots.map {
-            "    server worker-\($0) 127.0.0.1:\(ports.files(ofWorker: $0)) check port \(ports.admin(ofWorker: $0))"
+            """
+                server worker-\($0) 127.0.0.1:\(ports.files(ofWorker: $0)) check port \(ports.admin(ofWorker: $0)) \
+            agent-port \(ports.agent(ofWorker: $0))
+            """
         }
         let admin = slots.map {
             "    server worker-\($0) 127.0.0.1:\(ports.admin(ofWorker: $0)) track files/worker-\($0)"
@@ -47,8 +51,9 @@ package enum BalancerConfiguration {
 
             backend files
                 option httpchk GET /health/ready
-                http-check expect error-status L7OKC ! string \\"status\\":\\"draining\\"
+                http-check expect error-status L7OKC ! rstring \\"standing\\":\\"(draining|stale|isolated|sick)\\"
                 http-check expect status 200
+                default-server weight 100 agent-check agent-addr 127.0.0.1 agent-inter 500ms
             \(files.joined(separator: "\n"))
 
             backend admin

@@ -48,7 +48,8 @@ struct LocalChildCommands: Sendable {
             "serve", "--name", LocalChild.worker(number).name, "--database-url", self.databaseAddress,
             "--mount", self.folder.mount, "--data", self.folder.data(ofWorker: number),
             "--files-port", "\(self.ports.files(ofWorker: number))",
-            "--admin-port", "\(self.ports.admin(ofWorker: number))", "--bind", "127.0.0.1",
+            "--admin-port", "\(self.ports.admin(ofWorker: number))",
+            "--agent-port", "\(self.ports.agent(ofWorker: number))", "--bind", "127.0.0.1",
             "--token-file", self.folder.adminToken, "--database-connections", "4",
             "--trusted-proxies", "127.0.0.1",
         ]

@@ -11,10 +11,11 @@ final class Announcement: Sendable {
     private struct Ports {
         var files = 0
         var admin = 0
+        var agent = 0
     }
 
-    /// Opens when both doors listen.
-    let listening = Gate(signals: 2)
+    /// Opens when both doors and the agent's listen.
+    let listening = Gate(signals: 3)
     private let settings: Settings
     private let notes: [String]
     private let logger: Logger
@@ -36,6 +37,11 @@ final class Announcement: Sendable {
         self.listening.signal()
     }
 
+    func bound(agent port: Int) {
+        self.ports.withLock { $0.agent = port }
+        self.listening.signal()
+    }
+
     func service(desk: AccountDesk, standing: any NodeStanding) -> any Service {
         AnnouncementService(announcement: self, desk: desk, standing: standing)
     }
@@ -47,6 +53,7 @@ final class Announcement: Sendable {
         Self.print("Flotilla \(ProgramVersion.text) · node \(node.name) · \(model)")
         Self.print("  files  http://\(host):\(ports.files)/files/")
         Self.print("  admin  http://\(host):\(ports.admin)/api/v1/")
+        Self.print("  agent  \(host):\(ports.agent), for the balancer's agent check")
         for note in self.notes { Self.print("  note   \(note)") }
     }
 

@@ -1,4 +1,5 @@
 import AdminHTTP
+import BalancerAgent
 import ClusterPorts
 import FileService
 import FilesHTTP
@@ -19,25 +20,32 @@ struct Doors {
     let standing: any NodeStanding
     let cache: (any ViewCache)?
     let gauge: RequestGauge
+    let agent: AgentDoor
     let logger: Logger
 
     func services(_ announcement: Announcement) -> [any Service] {
         var limits = ConnectionLimits()
-        limits.connections = self.settings.capacity
+        // Balancers keep connections open between requests, and above the bound of requests a 503 still has to fit.
+        limits.connections = 2 * self.settings.requestsMax
         let files = FilesDoor.server(
             FilesDoor.Dependencies(
                 files: self.files, gatekeeper: self.gatekeeper, standing: self.standing, gauge: self.gauge,
-                trustedProxies: self.settings.trustedProxies),
+                trustedProxies: self.settings.trustedProxies, requestsMax: self.settings.requestsMax,
+                accountRequestsMax: self.settings.accountRequestsMax),
             address: DoorAddress(host: self.settings.bind, port: self.settings.filesPort), limits: limits,
             logger: self.logger, onBound: { announcement.bound(files: $0) })
         let admin = AdminDoor.server(
             AdminDoor.Dependencies(
                 gatekeeper: self.gatekeeper, desk: self.desk, transfers: self.transfers,
                 members: self.members, leases: self.leases, feed: self.feed, standing: self.standing,
-                cache: self.cache, gauge: self.gauge),
+                cache: self.cache, gauge: self.gauge,
+                weight: { [agent] in
+                    let (percent, latency) = agent.weight()
+                    return IngressWeightReading(percent: percent, latency: latency)
+                }),
             address: DoorAddress(host: self.settings.bind, port: self.settings.adminPort),
             limits: ConnectionLimits(),
             logger: self.logger, onBound: { announcement.bound(admin: $0) })
-        return [files, admin]
+        return [self.agent, files, admin]
     }
 }

@@ -5,6 +5,7 @@ package enum FreePorts {
     package struct Choice: Equatable {
         package var files: Int
         package var admin: Int
+        package var agent: Int
         /// For the person who started the node: which default was taken.
         package var notes: [String] = []
     }
@@ -21,41 +22,45 @@ package enum FreePorts {
                 "\(SettingKey.bind): “\(settings.bind)” is no address of this machine"
             ])
         }
-        var choice = Choice(files: settings.filesPort, admin: settings.adminPort)
+        var choice = Choice(
+            files: settings.filesPort, admin: settings.adminPort, agent: settings.agentPort)
+        let wishes: [(key: SettingKey, port: Int, isDefault: Bool, place: WritableKeyPath<Choice, Int>)] = [
+            (.filesPort, settings.filesPort, settings.filesPortIsDefault, \.files),
+            (.adminPort, settings.adminPort, settings.adminPortIsDefault, \.admin),
+            (.agentPort, settings.agentPort, settings.agentPortIsDefault, \.agent),
+        ]
         // What was asked for comes first, so that a default never takes it.
-        for (key, port, isDefault) in [
-            (SettingKey.filesPort, settings.filesPort, settings.filesPortIsDefault),
-            (SettingKey.adminPort, settings.adminPort, settings.adminPortIsDefault),
-        ] where !isDefault && port != 0 && !isFree(port, settings.bind) {
-            throw StartError(
-                description:
-                    "Port \(port) on \(settings.bind) is taken or not allowed. Choose another \(key.flag).",
-                exitCode: 69)
+        var taken = Set<Int>()
+        for wish in wishes where !wish.isDefault {
+            taken.insert(wish.port)
+            guard wish.port == 0 || isFree(wish.port, settings.bind) else {
+                throw StartError(
+                    description:
+                        "Port \(wish.port) on \(settings.bind) is taken or not allowed. Choose another \(wish.key.flag).",
+                    exitCode: 69)
+            }
         }
-        if settings.filesPortIsDefault {
-            let asked = settings.adminPortIsDefault ? nil : settings.adminPort
-            choice.files = try Self.next(from: settings.filesPort, settings.bind, avoiding: asked, isFree)
-        }
-        if settings.adminPortIsDefault {
-            choice.admin = try Self.next(
-                from: settings.adminPort, settings.bind, avoiding: choice.files, isFree)
-        }
-        for (wanted, found) in [(settings.filesPort, choice.files), (settings.adminPort, choice.admin)]
-        where wanted != found {
-            choice.notes.append("port \(wanted) is taken, so it is \(found)")
+        for wish in wishes where wish.isDefault {
+            let found = try Self.next(from: wish.port, settings.bind, avoiding: taken, isFree)
+            taken.insert(found)
+            choice[keyPath: wish.place] = found
+            if found != wish.port {
+                choice.notes.append("port \(wish.port) is taken, so it is \(found)")
+            }
         }
         return choice
     }
 
     private static func next(
-        from first: Int, _ host: String, avoiding taken: Int?, _ isFree: (Int, String) -> Bool
+        from first: Int, _ host: String, avoiding taken: Set<Int>, _ isFree: (Int, String) -> Bool
     ) throws -> Int {
-        for port in first..<min(first + Self.reach, 65_536) where port != taken && isFree(port, host) {
+        for port in first..<min(first + Self.reach, 65_536) where !taken.contains(port) && isFree(port, host)
+        {
             return port
         }
         throw StartError(
             description:
-                "No port from \(first) to \(first + Self.reach - 1) is free. Give --files-port and --admin-port.",
+                "No port from \(first) to \(first + Self.reach - 1) is free. Give --files-port, --admin-port and --agent-port.",
             exitCode: 69)
     }
 

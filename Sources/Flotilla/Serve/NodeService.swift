@@ -1,3 +1,4 @@
+import BalancerAgent
 import ClusterModel
 import ClusterPorts
 import ClusterRuntime
@@ -31,10 +32,11 @@ struct NodeService: Service {
         let gauge = RequestGauge(capacity: self.settings.capacity)
         let cache = try SharedCache(self.settings, facts: facts, loop: self.loop, logger: self.logger)
         let announcement = Announcement(settings: self.settings, notes: self.notes, logger: self.logger)
+        let limits = FileLimits(uploadsMemory: self.settings.uploadsMemory)
         let log = TransferLog(
-            names: store, transfers: store, standing: board, limits: FileLimits(), logger: self.logger)
+            names: store, transfers: store, standing: board, limits: limits, logger: self.logger)
         let files = FileService(
-            vault: vault, names: store, transfers: store, standing: board, log: log, limits: FileLimits(),
+            vault: vault, names: store, transfers: store, standing: board, log: log, limits: limits,
             logger: self.logger)
         let scrypt = ScryptPool()
         let gatekeeper = Gatekeeper(
@@ -44,10 +46,13 @@ struct NodeService: Service {
         let recovery = Recovery(
             vault: vault, names: store, transfers: store, cluster: store, standing: board, logger: self.logger
         )
+        let agent = AgentDoor(
+            host: self.settings.bind, port: self.settings.agentPort, standing: board, meter: gauge,
+            logger: self.logger, onBound: { announcement.bound(agent: $0) })
         let doors = Doors(
             settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
             members: store, leases: store, feed: store, standing: board, cache: cache?.view, gauge: gauge,
-            logger: self.logger)
+            agent: agent, logger: self.logger)
         let claims = PostgresStore(pool: self.pool, lane: .claims)
         let runtime = ClusterRuntime(
             store: claims,
@@ -65,6 +70,7 @@ struct NodeService: Service {
         services += [leases, sweeper, duties]
         services += [log, files, recovery]
         services.append(announcement.service(desk: desk, standing: board))
+        services.append(Farewell(agent))
         try await Self.runAll(services, logger: self.logger)
         await vault.shutDown()
     }
@@ -122,5 +128,16 @@ struct NodeService: Service {
                 },
                 logger: logger.atLeastInfo))
         try await group.run()
+    }
+}
+
+extension FileLimits {
+    /// What an upload holds at most, in bytes: four reads of 64 KiB wait for the mount.
+    private static let uploadBytes = 256 << 10
+
+    /// - Parameter uploadsMemory: in MiB.
+    init(uploadsMemory: Int) {
+        self.init()
+        self.openUploads = max(1, (uploadsMemory << 20) / Self.uploadBytes)
     }
 }

@@ -25,6 +25,7 @@ struct ServeCommand: AsyncParsableCommand {
         let ports = try FreePorts.choose(settings)
         settings.filesPort = ports.files
         settings.adminPort = ports.admin
+        settings.agentPort = ports.agent
         let logger = Self.logger(settings)
         for warning in warnings { logger.warning("\(warning)") }
         try await NodeFoundation(settings: settings, notes: ports.notes, logger: logger).run()

@@ -27,12 +27,20 @@ struct NodeOptions: ParsableArguments {
     var filesPort: String?
     @Option(help: "The port for operators.")
     var adminPort: String?
+    @Option(help: "The port where balancers ask how much the node takes (HAProxy's agent check).")
+    var agentPort: String?
     @Option(help: "The host under which others reach this node.")
     var advertise: String?
     @Option(help: "Balancers whose X-Forwarded-For is believed, separated by commas; * for every peer.")
     var trustedProxies: String?
-    @Option(help: "Requests that the node takes on at a time.")
+    @Option(help: "Requests that make the node full; its weight at the balancers follows from it (1024).")
     var capacity: String?
+    @Option(help: "With so many requests in hand, more are answered with 503 (as many as the capacity).")
+    var requestsMax: String?
+    @Option(help: "The same for the requests of one account; 0 for any number (0).")
+    var requestsAccount: String?
+    @Option(help: "MiB of memory that uploads may hold; one more is answered with 503 (256).")
+    var uploadsMemory: String?
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: String?
     @Option(help: "The user to become when started as root (flotilla).")
@@ -49,7 +57,9 @@ struct NodeOptions: ParsableArguments {
             (.databaseConnections, self.databaseConnections), (.redisURL, self.redisURL),
             (.mount, self.mount),
             (.data, self.data), (.bind, self.bind), (.filesPort, self.filesPort),
-            (.adminPort, self.adminPort),
+            (.adminPort, self.adminPort), (.agentPort, self.agentPort),
+            (.requestsMax, self.requestsMax), (.accountRequestsMax, self.requestsAccount),
+            (.uploadsMemory, self.uploadsMemory),
             (.advertise, self.advertise), (.trustedProxies, self.trustedProxies), (.capacity, self.capacity),
             (.logLevel, self.logLevel), (.user, self.user),
             (.tokenFile, self.tokenFile),

@@ -7,7 +7,10 @@ import RedisDriver
 extension Settings {
     static let defaultFilesPort = 8080
     static let defaultAdminPort = 8081
+    static let defaultAgentPort = 8082
     static let defaultCapacity = 1_024
+    /// As much as the file service's own bound on uploads at a time comes to.
+    static let defaultUploadsMemory = 256
 
     /// All settings, or every fault that they have.
     package static func read(from source: SettingsSource, as user: InvokingUser) throws -> Settings {
@@ -24,6 +27,8 @@ extension Settings {
             }
         }
         let bind = source.text(.bind) ?? "127.0.0.1"
+        let capacity = reading.number(.capacity, in: 1...100_000, or: Self.defaultCapacity)
+        let ofAccount = reading.number(.accountRequestsMax, in: 0...100_000, or: 0)
         let settings = Settings(
             name: reading.name(.name),
             data: reading.path(.data, data),
@@ -37,17 +42,18 @@ extension Settings {
             adminPort: reading.number(.adminPort, in: 0...65_535, or: Self.defaultAdminPort),
             filesPortIsDefault: source.text(.filesPort) == nil,
             adminPortIsDefault: source.text(.adminPort) == nil,
+            agentPort: reading.number(.agentPort, in: 0...65_535, or: Self.defaultAgentPort),
+            agentPortIsDefault: source.text(.agentPort) == nil,
             advertise: source.text(.advertise) ?? (Self.wildcards.contains(bind) ? user.hostName : bind),
             trustedProxies: reading.addresses(.trustedProxies),
-            capacity: reading.number(.capacity, in: 1...100_000, or: Self.defaultCapacity),
+            capacity: capacity,
+            requestsMax: reading.number(.requestsMax, in: 1...100_000, or: capacity),
+            accountRequestsMax: ofAccount == 0 ? nil : ofAccount,
+            uploadsMemory: reading.number(.uploadsMemory, in: 1...65_536, or: Self.defaultUploadsMemory),
             logLevel: reading.level(.logLevel),
             user: source.text(.user),
             tokenFile: reading.path(.tokenFile, source.text(.tokenFile) ?? data + "/admin-token"))
-        if settings.filesPort == settings.adminPort, settings.filesPort != 0, !settings.filesPortIsDefault,
-            !settings.adminPortIsDefault
-        {
-            reading.fault(.adminPort, "it is the port of the files too (\(settings.filesPort))")
-        }
+        reading.clashes(settings)
         guard reading.faults.isEmpty else { throw SettingsError(faults: reading.faults) }
         return settings
     }
@@ -65,6 +71,20 @@ extension Settings {
         }
 
         mutating func fault(_ key: SettingKey, _ reason: String) { self.faults.append("\(key): \(reason)") }
+
+        /// Ports that were asked for, and are the same.
+        mutating func clashes(_ settings: Settings) {
+            let asked: [(key: SettingKey, what: String, port: Int, isDefault: Bool)] = [
+                (.filesPort, "the files", settings.filesPort, settings.filesPortIsDefault),
+                (.adminPort, "operators", settings.adminPort, settings.adminPortIsDefault),
+                (.agentPort, "balancers", settings.agentPort, settings.agentPortIsDefault),
+            ].filter { $0.port != 0 && !$0.isDefault }
+            for (index, one) in asked.enumerated() {
+                for other in asked[..<index] where other.port == one.port {
+                    self.fault(one.key, "it is the port of \(other.what) too (\(one.port))")
+                }
+            }
+        }
 
         mutating func name(_ key: SettingKey) -> NodeName? {
             guard let text = self.source.text(key) else { return nil }

@@ -26,12 +26,21 @@ package struct Settings: Sendable, Equatable {
     /// Whether a port was left to us, so that a taken one may be replaced by the next free.
     package var filesPortIsDefault: Bool
     package var adminPortIsDefault: Bool
+    /// Where balancers ask how much this node takes.
+    package var agentPort: Int
+    package var agentPortIsDefault: Bool
     /// The host under which other nodes and balancers reach this one.
     package var advertise: String
     /// Addresses of balancers whose `X-Forwarded-For` is believed; `*` believes every peer's.
     package var trustedProxies: Set<String>
     /// Requests that the node takes on at a time.
     package var capacity: Int
+    /// With so many requests in hand the node refuses more with 503.
+    package var requestsMax: Int
+    /// The same for the requests of one account; nil for any number.
+    package var accountRequestsMax: Int?
+    /// What uploads may hold in memory at most, in MiB; one more upload is refused with 503.
+    package var uploadsMemory: Int
     package var logLevel: Logger.Level
     /// The user that the node becomes when it was started as root.
     package var user: String?
@@ -67,16 +76,20 @@ package struct SettingKey: Sendable, Hashable, CustomStringConvertible {
     package static let bind = SettingKey("bind")
     package static let filesPort = SettingKey("files.port")
     package static let adminPort = SettingKey("admin.port")
+    package static let agentPort = SettingKey("agent.port")
     package static let advertise = SettingKey("advertise")
     package static let trustedProxies = SettingKey("trusted.proxies")
     package static let capacity = SettingKey("capacity")
+    package static let requestsMax = SettingKey("requests.max")
+    package static let accountRequestsMax = SettingKey("requests.account")
+    package static let uploadsMemory = SettingKey("uploads.memory")
     package static let logLevel = SettingKey("log.level")
     package static let user = SettingKey("user")
     package static let tokenFile = SettingKey("token.file")
 
     package static let all: [SettingKey] = [
         .name, .data, .mount, .databaseURL, .databaseConnections, .redisURL, .bind, .filesPort, .adminPort,
-        .advertise, .trustedProxies, .capacity,
+        .agentPort, .advertise, .trustedProxies, .capacity, .requestsMax, .accountRequestsMax, .uploadsMemory,
         .logLevel, .user, .tokenFile,
     ]
 }

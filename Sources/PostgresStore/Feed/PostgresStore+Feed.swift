@@ -8,26 +8,30 @@ import struct Foundation.Date
 extension PostgresStore {
     package func feed(
         after place: FeedPlace, topics: Set<FeedEntry.Topic>, limit: Int
-    ) async throws(StoreError) -> [FeedEntry] {
+    ) async throws(StoreError) -> FeedPage {
+        let wanted: PostgresStatement = "topic = any (\(topics.map(\.rawValue).sorted()))"
         let rows = try await self.run(
             """
-            select xid::text::int8, number, at, topic, change, subject, detail from flotilla.feed
+            select xid::text::int8, number, at, case when \(wanted) then topic end, change, subject,
+                   case when \(wanted) then detail else '{}' end
+            from flotilla.feed
             where (xid, number) > (\("\(place.transaction)")::text::xid8, \(place.number))
               and xid < pg_snapshot_xmin(pg_current_snapshot())
-              and topic = any (\(topics.map(\.rawValue).sorted()))
             order by xid, number limit \(limit)
             """)
-        var entries: [FeedEntry] = []
+        var page = FeedPage(nothingAfter: place)
+        page.hasMore = rows.count == limit
         for row in rows {
             let (transaction, number, at, topic, change, subject, detail) = try row.reading(
-                Int64.self, Int64.self, Date.self, String.self, String.self, String.self, PostgresJSON.self)
-            entries.append(
+                Int64.self, Int64.self, Date.self, String?.self, String.self, String.self, PostgresJSON.self)
+            page.reached = FeedPlace(transaction: transaction, number: number)
+            guard let topic else { continue }
+            page.entries.append(
                 FeedEntry(
-                    place: FeedPlace(transaction: transaction, number: number), at: at,
-                    topic: try FeedEntry.Topic(stored: topic), change: change, subject: subject,
-                    detail: detail.text))
+                    place: page.reached, at: at, topic: try FeedEntry.Topic(stored: topic), change: change,
+                    subject: subject, detail: detail.text))
         }
-        return entries
+        return page
     }
 
     package func feedEnds() async throws(StoreError) -> (oldest: FeedPlace, newest: FeedPlace) {

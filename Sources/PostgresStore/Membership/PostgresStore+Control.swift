@@ -19,13 +19,16 @@ extension PostgresStore {
             note: "\(asker == .operator ? "drained: " : "drains itself: ") || \(reason)")
     }
 
-    package func resume(_ target: Incarnation, by asker: DrainOrder.Asker) async throws(StoreError) -> Member?
-    {
-        try await self.change(
+    package func resume(
+        _ target: Incarnation, by asker: DrainOrder.Asker, reason: String = ""
+    ) async throws(StoreError) -> Member? {
+        let said =
+            (asker == .operator ? "resumed" : "resumed by itself") + (reason.isEmpty ? "" : ": \(reason)")
+        return try await self.change(
             target, set: "status = 'active', drain_by = null, drain_reason = null",
             where:
                 "m.status = 'draining' and (\(asker.rawValue) = 'operator' or m.drain_by = \(asker.rawValue))",
-            note: "\(asker == .operator ? "resumed" : "resumed by itself")")
+            note: "\(said)")
     }
 
     package func setAttributes(

@@ -37,7 +37,8 @@ import Testing
             let losses = try await node.store.losses(of: node.right.incarnation, after: 0)
             #expect(losses.map(\.title.epoch) == [epochs[0]])
             let feed = try await node.store.feed(
-                after: FeedPlace(transaction: 0, number: 0), topics: [.lease], limit: 10)
+                after: FeedPlace(transaction: 0, number: 0), topics: [.lease], limit: 10
+            ).entries
             #expect(feed.map(\.change) == ["forced"] && feed.map(\.subject) == ["test/work/0"])
         }
     }

@@ -15,6 +15,7 @@ struct LocalClusterTextTests {
     @Test func `the ports of a slot never change, and none is used twice`() {
         let ports = LocalPorts(base: 8080)
         #expect(ports.files(ofWorker: 3) == 8183 && ports.admin(ofWorker: 3) == 8283)
+        #expect(ports.agent(ofWorker: 3) == 8308)
         #expect(Set(ports.all).count == ports.all.count)
     }
 
@@ -33,12 +34,15 @@ struct LocalClusterTextTests {
 
     @Test func `the balancer knows all slots, and tracks readiness once for both addresses`() {
         let text = BalancerConfiguration.text(ports: LocalPorts(base: 9000), socket: "/s")
-        #expect(text.contains("server worker-1 127.0.0.1:9101 check port 9201"))
+        #expect(text.contains("    server worker-1 127.0.0.1:9101 check port 9201 agent-port 9226\n"))
+        #expect(text.contains("balance leastconn"))
+        #expect(text.contains("agent-check agent-addr 127.0.0.1 agent-inter 500ms"))
         #expect(text.contains("server worker-20 127.0.0.1:9220 track files/worker-20"))
         #expect(text.components(separatedBy: "    server worker-").count == 41)
         #expect(text.contains("on-marked-down shutdown-sessions"))
         // A node that drains must not be marked down, or what it has in hand would be cut.
-        #expect(text.contains(##"http-check expect error-status L7OKC ! string \"status\":\"draining\""##))
+        let rule = ##"L7OKC ! rstring \"standing\":\"(draining|stale|isolated|sick)\""##
+        #expect(text.contains(rule))
     }
 
     @Test func `the table fits the terminal and counts what does not`() {

@@ -40,6 +40,9 @@ import Testing
         #expect(settings.mount == "/home/user/.local/state/flotilla/mount")
         #expect(settings.filesPort == 8080)
         #expect(settings.adminPort == 8081)
+        #expect(settings.agentPort == 8082 && settings.agentPortIsDefault)
+        #expect(settings.requestsMax == settings.capacity && settings.accountRequestsMax == nil)
+        #expect(settings.uploadsMemory == 256)
         #expect(settings.bind == "127.0.0.1")
         #expect(settings.advertise == "127.0.0.1")
         #expect(settings.databaseConnections == 4)
@@ -158,6 +161,20 @@ import Testing
     @Test func `one port for both doors is refused`() async {
         let faults = await Self.faults(flags: [.filesPort: "9000", .adminPort: "9000"])
         #expect(faults.first?.hasPrefix("admin.port") == true)
+        let three = await Self.faults(flags: [.adminPort: "9000", .agentPort: "9000", .filesPort: "0"])
+        #expect(three.count == 1 && three.first?.hasPrefix("agent.port") == true, "\(three)")
+    }
+
+    @Test func `bounds of admission come from every source, and 0 is no bound for an account`() async throws {
+        try await Self.withFile("capacity: 50\nrequests:\n  account: 3\n") { file in
+            let settings = try await Self.read(
+                flags: [.uploadsMemory: "64"], environment: ["FLOTILLA_REQUESTS_MAX": "80"], file: file)
+            #expect(settings.capacity == 50 && settings.requestsMax == 80 && settings.uploadsMemory == 64)
+            #expect(settings.accountRequestsMax == 3)
+        }
+        #expect(try await Self.read(flags: [.accountRequestsMax: "0"]).accountRequestsMax == nil)
+        let faults = await Self.faults(flags: [.requestsMax: "0", .uploadsMemory: "x"])
+        #expect(faults.count == 2, "\(faults)")
     }
 
     @Test func `secrets are never shown`() async throws {

@@ -25,6 +25,10 @@ class Statement {
     final var waitingSince: Int64 = 0
     final var session = 0
     final var isOver = false
+    /// Its session was ended: nothing of it may happen any more.
+    final var isCutOff = false
+    /// A statement whose answer was lost; its session is ended before this one looks.
+    final var ends: Statement?
 
     /// For stories and counters.
     var title: String { "statement" }

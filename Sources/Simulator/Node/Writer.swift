@@ -13,6 +13,8 @@ struct Upload {
     var staged: StagedFileID
     /// A client waits for the answer.
     var hasClient = true
+    /// The decision whose answer was lost: its session is ended before anybody looks what became of it.
+    var lost: DecideStatement?
 }
 
 extension NodeProcess {
@@ -68,7 +70,8 @@ extension NodeProcess {
 
     private func decide(_ upload: Upload, _ right: NodeRight, attempt: Int = 0) {
         guard self.holds(right), attempt < 20 else { return self.giveUp(upload) }
-        self.ask(DecideStatement(upload.path, upload.staged, right)) { [unowned self] result in
+        let statement = DecideStatement(upload.path, upload.staged, right)
+        self.ask(statement) { [unowned self] result in
             switch result {
             case .success(let statement):
                 switch statement.verdict {
@@ -78,7 +81,10 @@ extension NodeProcess {
                     self.giveUp(upload)
                 case .busyName: self.clearTheWay(upload, right, attempt: attempt)
                 }
-            case .failure(.mayHaveRun): self.resolve(upload, right)
+            case .failure(.mayHaveRun):
+                var upload = upload
+                upload.lost = statement
+                self.resolve(upload, right)
             case .failure: self.giveUp(upload)
             }
         }
@@ -103,7 +109,9 @@ extension NodeProcess {
 
     /// After a lost answer: the row, then the log, tell what became of it (R2).
     private func resolve(_ upload: Upload, _ right: NodeRight) {
-        self.ask(UnfinishedStatement(.path(upload.path), log: upload.operation)) { [unowned self] result in
+        let look = UnfinishedStatement(.path(upload.path), log: upload.operation)
+        look.ends = upload.lost
+        self.ask(look) { [unowned self] result in
             guard case .success(let statement) = result else { return self.careLater(upload, right) }
             if statement.rows.first?.1.operation == upload.operation { return self.carry(upload, right) }
             if let log = statement.log {

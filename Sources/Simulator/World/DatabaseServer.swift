@@ -119,6 +119,8 @@ final class DatabaseServer {
         _ statement: Statement, from host: Host, timeout: Int64 = DatabaseServer.poolTimeout,
         done: @escaping (Trouble?) -> Void
     ) {
+        if let lost = statement.ends { self.endSession(of: lost) }
+        guard !statement.isCutOff else { return done(.mayHaveRun) }
         self.database.begin(statement)
         self.running[statement.number] = Running(
             statement: statement, host: host.index, timeout: self.stage.now + timeout, done: done)
@@ -127,6 +129,12 @@ final class DatabaseServer {
         } else {
             self.step(statement.number)
         }
+    }
+
+    /// Nothing of it happens from now on, whether it runs, waits, or has not arrived.
+    private func endSession(of statement: Statement) {
+        statement.isCutOff = true
+        if self.running[statement.number]?.statement === statement { self.end(statement.number, .mayHaveRun) }
     }
 
     func step(_ number: Int) {

@@ -11,10 +11,12 @@ package struct HeartbeatNews: Sendable, Hashable {
     package var observed: [ObservedHeartbeat]
     /// How many leases were taken away from this living incarnation, by deadline or by an operator.
     package var leaseLosses: Int64
+    /// Rises when jobs were enqueued or older ones became ready again, at the latest a beat or two after their commit.
+    package var jobNews: Int64
 
     package init(
         status: MemberStatus, chainUnbroken: Bool, viewVersion: Int64, configVersion: ConfigVersion,
-        sweepDue: Bool, observed: [ObservedHeartbeat], leaseLosses: Int64 = 0
+        sweepDue: Bool, observed: [ObservedHeartbeat], leaseLosses: Int64 = 0, jobNews: Int64 = 0
     ) {
         self.status = status
         self.chainUnbroken = chainUnbroken
@@ -23,6 +25,7 @@ package struct HeartbeatNews: Sendable, Hashable {
         self.sweepDue = sweepDue
         self.observed = observed
         self.leaseLosses = leaseLosses
+        self.jobNews = jobNews
     }
 }
 

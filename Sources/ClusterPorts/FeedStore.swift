@@ -65,6 +65,8 @@ package struct FeedEntry: Sendable, Hashable {
         case membership
         /// Leases that were taken away: swept or forced.
         case lease
+        /// Jobs that failed for good, were cancelled or sent back.
+        case job
     }
 
     package var place: FeedPlace

@@ -8,8 +8,8 @@ package protocol NodeStanding: Sendable {
     /// The last published view; nil before the first join.
     func view() -> ClusterView?
 
-    /// One element after each change of view, standing, configuration version, due sweep or lost leases; only the
-    /// newest is kept.
+    /// One element after each change of view, standing, configuration version, due sweep, lost leases or news of
+    /// jobs; only the newest is kept.
     func changes() -> AsyncStream<Void>
 
     /// Whether the last heartbeat's answer said that somebody departed and is not cleared.
@@ -20,11 +20,15 @@ package protocol NodeStanding: Sendable {
 
     /// Percent of its capacity that the node offers, by what it noticed of its own health.
     func capacityShare() -> Int
+
+    /// Another number than before means that jobs became ready, as the last heartbeat's answer said.
+    func jobNews() -> Int64
 }
 
 extension NodeStanding {
     package func leaseLosses() -> Int64 { 0 }
     package func capacityShare() -> Int { 100 }
+    package func jobNews() -> Int64 { 0 }
 }
 
 /// Counts what a node has in hand; its numbers go out with the heartbeats.

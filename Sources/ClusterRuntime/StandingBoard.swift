@@ -13,6 +13,7 @@ package final class StandingBoard: NodeStanding {
         var sweepDue = false
         var leaseLosses: Int64 = 0
         var capacityShare = 100
+        var jobNews: Int64 = 0
         var mountTrouble: String?
         var everJoined = false
         var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
@@ -40,6 +41,8 @@ package final class StandingBoard: NodeStanding {
     package func leaseLosses() -> Int64 { self.state.withLock { $0.leaseLosses } }
 
     package func capacityShare() -> Int { self.state.withLock { $0.capacityShare } }
+
+    package func jobNews() -> Int64 { self.state.withLock { $0.jobNews } }
 
     /// What a leader's writes must carry; nil when this node does not lead, or may claim nothing at this moment.
     package func leading() -> LeaderRight? {
@@ -87,12 +90,14 @@ package final class StandingBoard: NodeStanding {
             let changed =
                 knowledge.status != news.status || knowledge.configVersion != news.configVersion
                 || state.sweepDue != news.sweepDue || state.leaseLosses != news.leaseLosses
+                || state.jobNews != news.jobNews
             knowledge.status = news.status
             knowledge.configVersion = max(knowledge.configVersion, news.configVersion)
             knowledge.acknowledged = sentAt
             state.knowledge = knowledge
             state.sweepDue = news.sweepDue
             state.leaseLosses = news.leaseLosses
+            state.jobNews = news.jobNews
             return changed
         }
     }

@@ -9,6 +9,7 @@ package final class FixedStanding: NodeStanding {
         var view: ClusterView?
         var sweepDue = false
         var leaseLosses: Int64 = 0
+        var jobNews: Int64 = 0
         var watchers: [AsyncStream<Void>.Continuation] = []
     }
     private let state: Mutex<State>
@@ -26,6 +27,7 @@ package final class FixedStanding: NodeStanding {
     package func view() -> ClusterView? { self.state.withLock { $0.view } }
     package func sweepDue() -> Bool { self.state.withLock { $0.sweepDue } }
     package func leaseLosses() -> Int64 { self.state.withLock { $0.leaseLosses } }
+    package func jobNews() -> Int64 { self.state.withLock { $0.jobNews } }
 
     package func changes() -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(
@@ -38,6 +40,7 @@ package final class FixedStanding: NodeStanding {
     package func set(view: ClusterView?) { self.change { $0.view = view } }
     package func set(sweepDue: Bool) { self.change { $0.sweepDue = sweepDue } }
     package func set(leaseLosses: Int64) { self.change { $0.leaseLosses = leaseLosses } }
+    package func set(jobNews: Int64) { self.change { $0.jobNews = jobNews } }
 
     private func change(_ body: (inout State) -> Void) {
         let watchers = self.state.withLock { state in

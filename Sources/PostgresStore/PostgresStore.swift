@@ -6,7 +6,8 @@ package import PostgresDriver
 ///
 /// Each call is one autocommit statement (rule R1), written out in the file of its subject. Rules that all of
 /// them keep, so that nobody waits for somebody who waits for him:
-/// members are locked first, then homes and accounts, then names, then transfers, and the cluster's row last.
+/// members are locked first, then homes and accounts, then names, then transfers, and the cluster's row last; the
+/// queue's own order is in ``JobFragments``.
 package struct PostgresStore: ClusterStore, MemberControl, FeedStore, NameStore, TransferStore, AccountStore {
     package let pool: PostgresPool
     package let times: MembershipTimes

@@ -21,11 +21,17 @@ package struct PostgresStoreConfiguration: Sendable {
             server: self.server(["statement_timeout": "10s"]), connections: self.connections)
         pool.knowsSessions = true
         // Claims are short and few; what they must not do is wait behind uploads and reports.
-        pool.lanes[.claims] = PostgresLaneSizes(connections: Self.claimConnections, waitingLimit: 1_000)
+        pool.lanes[.claims] = PostgresLaneSizes(
+            connections: Self.claimConnections, waitingLimit: 1_000, sessionSettings: Self.claimSettings)
         return pool
     }
 
     private static let claimConnections = 1
+
+    /// For statements that look up keys, whatever the statistics say: a table of jobs that was empty when its plan was
+    /// made, and looked cheap to read from end to end, may have a million rows before anybody counts them.
+    package static let claimSettings = ["enable_seqscan": "off", "jit": "off"]
+
     /// One beats, the other one holds the lock.
     private static let heartbeatConnections = 2
 

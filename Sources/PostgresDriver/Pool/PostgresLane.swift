@@ -26,10 +26,15 @@ package struct PostgresLaneSizes: Sendable, Hashable {
     package var depth: Int
     /// Statements that may wait for a place; more are refused with `queueFull`.
     package var waitingLimit: Int
+    /// Beside those of the pool's server, and before them.
+    package var sessionSettings: [String: String]
 
-    package init(connections: Int, depth: Int = 64, waitingLimit: Int = 10_000) {
+    package init(
+        connections: Int, depth: Int = 64, waitingLimit: Int = 10_000, sessionSettings: [String: String] = [:]
+    ) {
         self.connections = connections
         self.depth = depth
         self.waitingLimit = waitingLimit
+        self.sessionSettings = sessionSettings
     }
 }

@@ -33,7 +33,16 @@ package final class PostgresPool: Service {
         self.loop = loop
         self.logger = logger
         let route = Route(try ConnectionTargets(configuration.server))
-        func make(_ lane: PostgresLane, _ sizes: PostgresLaneSizes) -> PostgresPoolLane {
+        func make(
+            _ lane: PostgresLane, _ sizes: PostgresLaneSizes
+        ) throws(PostgresError) -> PostgresPoolLane {
+            var route = route
+            if !sizes.sessionSettings.isEmpty {
+                // One with settings of its own looks for the right host by itself.
+                var server = configuration.server
+                server.sessionSettings.merge(sizes.sessionSettings) { _, own in own }
+                route = Route(try ConnectionTargets(server))
+            }
             let core = PoolCore(
                 lane, sizes: sizes, configuration: configuration, route: route, loop: loop, logger: logger)
             return PostgresPoolLane(lane, core: core, deadline: configuration.deadline, loop: loop)
@@ -41,9 +50,9 @@ package final class PostgresPool: Service {
         let ordinarySizes = PostgresLaneSizes(
             connections: configuration.connections, depth: configuration.depth,
             waitingLimit: configuration.waitingLimit)
-        let ordinary = make(.ordinary, ordinarySizes)
+        let ordinary = try make(.ordinary, ordinarySizes)
         var lanes: [PostgresLane: PostgresPoolLane] = [:]
-        for (lane, sizes) in configuration.lanes { lanes[lane] = make(lane, sizes) }
+        for (lane, sizes) in configuration.lanes { lanes[lane] = try make(lane, sizes) }
         lanes[.ordinary] = ordinary
         self.ordinary = ordinary
         self.lanes = lanes

@@ -120,6 +120,26 @@ enum Fragments {
         """
     }
 
+    /// Notes which rights were taken from the living, from a CTE with `kind`, `id`, `epoch` and `incarnation`.
+    ///
+    /// The lock on the holder's row orders those who count its losses, so the numbers have no gap.
+    static func told(_ source: String = "gone", reason: String) -> PostgresStatement {
+        """
+        counted as (
+            update flotilla.member m set lease_losses = m.lease_losses + g.count
+            from (select incarnation, count(*) as count from \(unescaped: source) group by incarnation) g
+            where m.incarnation = g.incarnation and m.status <> 'dead'
+            returning m.incarnation, m.lease_losses
+        ), told as (
+            insert into flotilla.lease_loss (incarnation, number, kind, id, epoch, reason)
+            select g.incarnation,
+                   c.lease_losses + 1 - row_number() over (partition by g.incarnation order by g.epoch desc),
+                   g.kind, g.id, g.epoch, \(reason)
+            from \(unescaped: source) g join counted c on c.incarnation = g.incarnation
+        )
+        """
+    }
+
     /// The number of the database's timeline: the first eight digits of the current log file's name.
     static let timeline: PostgresStatement =
         "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint"

@@ -66,7 +66,7 @@ extension PostgresStore {
                 delete from flotilla.lease l using doomed d
                 where l.kind = d.kind and l.id = d.id and l.epoch = d.epoch
                 returning l.*
-            ), \(Self.told(reason: "overdue"))
+            ), \(Fragments.told(reason: "overdue")), \(Self.fed(reason: "overdue"))
             select kind, id, epoch from gone order by kind, id
             """)
         var ended: [LeaseTitle] = []
@@ -86,30 +86,16 @@ extension PostgresStore {
                     where l.kind = \(title.subject.kind.description) and l.id = \(title.subject.id)
                       and l.epoch = \(title.epoch.rawValue)
                     returning l.*
-                ), \(Self.told(reason: "forced"))
+                ), \(Fragments.told(reason: "forced")), \(Self.fed(reason: "forced"))
                 select \(LeaseRow.columns) from gone l
                 \(LeaseRow.holder)
                 """)
         ).first
     }
 
-    /// Notes what was taken from the living, from the CTE `gone`.
-    ///
-    /// The lock on the holder's row orders those who count its losses, so the numbers have no gap.
-    private static func told(reason: String) -> PostgresStatement {
+    private static func fed(reason: String) -> PostgresStatement {
         """
-        counted as (
-            update flotilla.member m set lease_losses = m.lease_losses + g.count
-            from (select incarnation, count(*) as count from gone group by incarnation) g
-            where m.incarnation = g.incarnation and m.status <> 'dead'
-            returning m.incarnation, m.lease_losses
-        ), told as (
-            insert into flotilla.lease_loss (incarnation, number, kind, id, epoch, reason)
-            select g.incarnation,
-                   c.lease_losses + 1 - row_number() over (partition by g.incarnation order by g.epoch desc),
-                   g.kind, g.id, g.epoch, \(reason)
-            from gone g join counted c on c.incarnation = g.incarnation
-        ), fed as (
+        fed as (
             insert into flotilla.feed (topic, change, subject, detail)
             select 'lease', \(reason), g.kind || '/' || g.id, jsonb_build_object(
                 'incarnation', g.incarnation, 'epoch', g.epoch)

@@ -56,7 +56,7 @@ extension PostgresStore {
         return try row.reading(Bool.self)
     }
 
-    /// Does nothing while a name, a folder mark, a running transfer or a lease of the departed is left: then the
+    /// Does nothing while a name, a folder mark, a running transfer, a lease or a claim of the departed is left: then the
     /// departure stays due.
     package func closeDeparture(of departed: Incarnation, by right: NodeRight) async throws(StoreError) {
         _ = try await self.run(
@@ -74,6 +74,8 @@ extension PostgresStore {
                   where t.status = 'running' and t.incarnation = \(departed.rawValue))
               and not exists (
                   select from flotilla.lease l where l.incarnation = \(departed.rawValue))
+              and not exists (
+                  select from flotilla.claim c where c.incarnation = \(departed.rawValue))
             """)
     }
 }

@@ -3,9 +3,11 @@
 -- docs/QUEUE.md says why it looks like this.
 
 -- Ids of jobs. Its last value tells everybody that something was enqueued, without a look at a table.
-create sequence flotilla.job_number cache 1 no cycle;
+-- Drawn once here: the first number of a sequence that nobody has asked looks like none.
+create sequence flotilla.job_number minvalue 0 start 0 cache 1 no cycle;
 -- Drawn once by each statement that makes an older job ready again, for the same reason.
-create sequence flotilla.job_again cache 1 no cycle;
+create sequence flotilla.job_again minvalue 0 start 0 cache 1 no cycle;
+select nextval('flotilla.job_number'), nextval('flotilla.job_again');
 
 -- What a job is. Written once, never updated; where it stands is in the other tables.
 create table flotilla.job (
@@ -63,6 +65,9 @@ create table flotilla.claim (
     lane        bigint not null,
     rank        bigint not null,
     attempt     smallint not null,
+    -- Whether its end has to move a key's head, and to give slots back.
+    keyed       boolean not null,
+    limited     boolean not null,
     deadline_ms bigint,
     claimed_at  timestamptz not null default clock_timestamp(),
     primary key (incarnation, job)
@@ -90,6 +95,7 @@ create table flotilla.job_key (
     check (head <= tail and passed <= head)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 create index job_key_due on flotilla.job_key (order_key) where passed < head and head < tail;
+create index job_key_idle on flotilla.job_key (order_key) where head = tail;
 create table flotilla.waiting (
     order_key text collate "C" not null,
     ticket    bigint not null,
@@ -105,6 +111,8 @@ create table flotilla.job_policy (
     scope      text collate "C" primary key,
     -- So many of its jobs run at a time in the whole cluster, and on one node.
     slots      smallint check (slots between 0 and 1000),
+    -- Whether the claims from before there was a limit have slots. Until then none is claimed.
+    settled    boolean not null default false,
     per_node   smallint check (per_node between 1 and 1000),
     weight     real not null default 1 check (weight > 0 and weight <= 1000),
     requires   text[] not null default '{}',
@@ -120,6 +128,15 @@ create table flotilla.claim_slot (
     primary key (scope, slot)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 create index claim_slot_job on flotilla.claim_slot (job);
+
+-- Raised before a limit comes into being. A claim that reads no limits in its snapshot compares the row, which is as
+-- old as its snapshot, with the sequence, which is as new as can be: so none that began before goes on after.
+create sequence flotilla.job_limit_number cache 1 no cycle;
+create table flotilla.job_limit (
+    only_row boolean primary key default true check (only_row),
+    number   bigint not null
+);
+insert into flotilla.job_limit (number) select nextval('flotilla.job_limit_number');
 
 -- What outside submitters sent under a key of theirs, so that sending it again does nothing.
 create table flotilla.job_submission (
@@ -270,3 +287,37 @@ begin
     return made;
 end $$;
 select flotilla.extend_jobs(0, 8000000);
+
+-- Drops the partition with this number if every job that was ever in it has ended longer ago than `kept`. Waits for no
+-- lock longer than 100 ms; false if it could not, or must not.
+create function flotilla.drop_jobs(part bigint, kept interval) returns boolean language plpgsql
+    set lock_timeout = '100ms' as $$
+declare
+    width constant bigint := 4000000;
+    lowest constant bigint := part * width;
+    newest timestamptz;
+begin
+    if (select last_value from flotilla.job_number) < lowest + width then
+        return false;
+    end if;
+    execute format('select max(created_at) from (select created_at from flotilla.%I order by id desc limit 1) j',
+                   'job_' || part) into newest;
+    if newest > clock_timestamp() - kept then
+        return false;
+    end if;
+    -- From here on nobody ends a job of it, and no operator sends one back.
+    execute format('lock table flotilla.%I, flotilla.%I in share row exclusive mode', 'job_' || part, 'outcome_' || part);
+    execute format('select max(ended_at) from flotilla.%I', 'outcome_' || part) into newest;
+    if newest > clock_timestamp() - kept
+        or exists (select from flotilla.claim where job >= lowest and job < lowest + width)
+        or exists (select from flotilla.later where job >= lowest and job < lowest + width)
+        or exists (select from flotilla.waiting where job >= lowest and job < lowest + width)
+        or exists (select from flotilla.ready where job >= lowest and job < lowest + width)
+    then
+        return false;
+    end if;
+    execute format('drop table flotilla.%I, flotilla.%I', 'job_' || part, 'outcome_' || part);
+    return true;
+exception when lock_not_available or deadlock_detected then
+    return false;
+end $$;

@@ -1,0 +1,130 @@
+import ClusterModel
+import PostgresDriver
+
+/// The statement that ends claims and puts their jobs where the endings say.
+///
+/// Deletes the claims by (incarnation, job, epoch); what comes back are the winners, and all else follows from them:
+/// whose right is gone is not among them and changes nothing for the others.
+enum FinishJobsStatement {
+    /// What the database calls the ends; in an outcome `d` and `f` are the same.
+    enum Verdict: String {
+        case done = "d"
+        case failed = "f"
+        case retry = "r"
+        case givenBack = "b"
+
+        init(_ end: JobEnd) {
+            switch end {
+            case .done: self = .done
+            case .failed: self = .failed
+            case .retry: self = .retry
+            case .givenBack: self = .givenBack
+            }
+        }
+    }
+
+    /// One row: the jobs whose claims ended, what became of each, and the keys behind whose heads others wait.
+    ///
+    /// - Parameter endings: in the order of their jobs, each once.
+    static func finish(_ endings: [JobEnding], by right: NodeRight) -> PostgresStatement {
+        let isPlain = endings.allSatisfy { $0.end == .done(note: nil) }
+        return isPlain ? Self.plain(endings, by: right) : Self.mixed(endings, by: right)
+    }
+
+    private static func plain(_ endings: [JobEnding], by right: NodeRight) -> PostgresStatement {
+        """
+        with \(Fragments.me(right)), ended as (
+            delete from flotilla.claim c using unnest(
+                \(endings.map(\.title.job.rawValue)), \(endings.map(\.title.epoch.rawValue))
+            ) as a (job, epoch)
+            where \(Self.isHeld(by: right))
+            returning c.job, c.epoch, c.attempt, c.keyed, c.limited
+        ), outcomes as (
+            insert into flotilla.outcome (job, status, attempt, epoch, slot)
+            select e.job, 'd', e.attempt, e.epoch, \(right.slot.rawValue) from ended e
+        ), \(JobFragments.slotsFreed(by: "ended")), \(Self.progressForgotten(by: "ended")),
+        \(JobFragments.keys(of: "ended", where: "e.keyed")), \(JobFragments.headsMoved(past: "keys"))
+        select coalesce(array_agg(e.job), '{}'), coalesce(array_agg('d'::text), '{}'), (\(Self.waitingKeys))
+        from ended e
+        """
+    }
+
+    private static func mixed(_ endings: [JobEnding], by right: NodeRight) -> PostgresStatement {
+        """
+        with \(Fragments.me(right)), ended as (
+            delete from flotilla.claim c using unnest(
+                \(endings.map(\.title.job.rawValue)), \(endings.map(\.title.epoch.rawValue)),
+                \(endings.map { Verdict($0.end).rawValue }), \(endings.map(Self.pause)), \(endings.map(Self.note))
+            ) as a (job, epoch, verdict, pause, note)
+            where \(Self.isHeld(by: right))
+            returning c.*, a.verdict, a.pause, a.note
+        ), judged as materialized (
+            select e.*, j.kind, clock_timestamp() + e.pause * interval '1 microsecond' as due_at, j.priority,
+                   case when e.verdict = 'r' and e.attempt >= j.max_attempts then 'f' else e.verdict end as result
+            from ended e cross join lateral (
+                select j.kind, j.priority, j.max_attempts from flotilla.job j where j.id = e.job limit 1
+            ) j
+        ), outcomes as (
+            insert into flotilla.outcome (job, status, attempt, epoch, slot, note)
+            select e.job, e.result::"char", e.attempt, e.epoch, \(right.slot.rawValue), e.note
+            from judged e where e.result in ('d', 'f')
+        ), delayed as (
+            insert into flotilla.later (due_at, job, lane, rank, attempt)
+            select e.due_at, e.job, e.lane, flotilla.job_rank(e.due_at, e.priority), e.attempt
+            from judged e where e.result = 'r'
+        ), back as (
+            insert into flotilla.ready (lane, rank, job, attempt)
+            select e.lane, e.rank, e.job, e.attempt - 1 from judged e where e.result = 'b'
+            returning job
+        ), remembered as (
+            insert into flotilla.job_history (job, change, attempt, epoch, node, note)
+            select e.job, case e.result when 'f' then 'failed' when 'r' then 'retry' else 'gave-back' end,
+                   e.attempt, e.epoch, \(right.name.description), e.note
+            from judged e where e.result <> 'd'
+        ), \(JobFragments.fed("failed", from: "judged", where: "e.result = 'f'", by: right.name.description)),
+        done as materialized (select job from judged where result = 'd'), \(Self.progressForgotten(by: "done")),
+        \(JobFragments.slotsFreed(by: "ended")),
+        \(JobFragments.keys(of: "judged", where: "e.keyed and e.result in ('d', 'f')")),
+        \(JobFragments.headsMoved(past: "keys")), \(JobFragments.news(ifAny: "back"))
+        select coalesce(array_agg(e.job), '{}'), coalesce(array_agg(e.result), '{}'), (\(Self.waitingKeys)),
+               (select number from news)
+        from judged e
+        """
+    }
+
+    private static func isHeld(by right: NodeRight) -> PostgresStatement {
+        """
+        c.incarnation = \(right.incarnation.rawValue) and c.job = a.job and c.epoch = a.epoch
+        and exists (select from me)
+        """
+    }
+
+    private static func progressForgotten(by source: PostgresStatement) -> PostgresStatement {
+        """
+        forgotten as (
+            delete from flotilla.job_progress p where p.job = any (array(select job from \(source)))
+        )
+        """
+    }
+
+    private static let waitingKeys: PostgresStatement =
+        "select coalesce(array_agg(h.order_key), '{}') from heads h where h.waits"
+
+    /// Microseconds until the next attempt; at most a year.
+    private static func pause(_ ending: JobEnding) -> Int64 {
+        guard case .retry(let after, _) = ending.end else { return 0 }
+        return min(max(0, after.wholeNanoseconds / 1_000), 31_622_400_000_000)
+    }
+
+    private static func note(_ ending: JobEnding) -> String? {
+        switch ending.end {
+        case .done(let note): note.map(Self.short)
+        case .retry(_, let reason), .failed(let reason), .givenBack(let reason): Self.short(reason)
+        }
+    }
+
+    /// For people, and no place for documents: the first 2,000 characters, without NUL, which no text may have.
+    private static func short(_ text: String) -> String {
+        String(text.prefix(2_000)).replacing("\0", with: "")
+    }
+}

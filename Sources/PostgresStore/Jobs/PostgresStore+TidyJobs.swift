@@ -1,0 +1,116 @@
+package import ClusterModel
+package import ClusterPorts
+import PostgresDriver
+
+/// Keeping the tables of jobs small: partitions ahead, and what ended long ago goes.
+extension PostgresStore {
+    /// Jobs in a partition, as in `flotilla.extend_jobs`.
+    private static let partitionWidth = 4_000_000
+    /// Partitions that are there before they are needed.
+    private static let partitionsAhead = 2
+
+    package func tidy(kept: Duration, limit: Int, by leader: LeaderRight) async throws(StoreError)
+        -> TidiedJobs
+    {
+        try await self.extendJobs(by: leader)
+        let partitions = try await self.dropOldest(kept: kept, by: leader)
+        let batch = min(max(limit, 1), Self.batchLimit)
+        let rows = try await self.queueRow(Self.forget(kept: kept, limit: batch, by: leader))
+        return TidiedJobs(rows: Int(try rows.reading(column: 0, as: Int64.self)), partitions: partitions)
+    }
+
+    private func extendJobs(by leader: LeaderRight) async throws(StoreError) {
+        let ahead = Self.partitionWidth * Self.partitionsAhead
+        _ = try await self.queue(
+            """
+            with \(Fragments.me(leader.right)), missing as materialized (
+                select n.last_value as newest from flotilla.job_number n
+                where to_regclass('flotilla.outcome_' || ((n.last_value + \(ahead)) / \(Self.partitionWidth))) is null
+            ), \(Fragments.leader(leader, after: "missing"))
+            select flotilla.extend_jobs(m.newest, m.newest + \(ahead)) from missing m cross join leader
+            """)
+    }
+
+    /// One at a time: the next one goes in the next round.
+    private func dropOldest(kept: Duration, by leader: LeaderRight) async throws(StoreError) -> Int {
+        let rows = try await self.queue(
+            """
+            with \(Fragments.me(leader.right)), oldest as materialized (
+                select min(substr(c.relname, 5)::int8) as part from pg_inherits i
+                join pg_class c on c.oid = i.inhrelid
+                where i.inhparent = 'flotilla.job'::regclass and c.relname ~ '^job_[0-9]+$'
+            ), \(Fragments.leader(leader, after: "oldest"))
+            select flotilla.drop_jobs(o.part, \(Fragments.interval(kept))) from oldest o cross join leader
+            """)
+        guard let row = rows.first else { return 0 }
+        return try row.reading(column: 0, as: Bool?.self) ?? false ? 1 : 0
+    }
+
+    /// Rows that ended long ago, lowest numbers first; then what is left of jobs that are gone.
+    ///
+    /// A submitter's key goes after its job, so while that is there nothing is enqueued twice.
+    private static func forget(kept: Duration, limit: Int, by leader: LeaderRight) -> PostgresStatement {
+        """
+        with \(Fragments.me(leader.right)), old as materialized (
+            select l.job from (select job, ended_at from flotilla.outcome order by job limit \(10 * limit)) o
+            cross join lateral (
+                select l.job from flotilla.outcome l where l.job = o.job limit 1 for update skip locked
+            ) l
+            where o.ended_at < \(Self.since(kept)) limit \(limit)
+        ), submitted as materialized (
+            select l.tid from (
+                select submitter, idempotency_key, job from flotilla.job_submission
+                where at < \(Self.since(kept)) order by at limit \(10 * limit)
+            ) s
+            cross join lateral (
+                select l.ctid as tid from flotilla.job_submission l
+                where l.submitter = s.submitter and l.idempotency_key = s.idempotency_key
+                limit 1 for update skip locked
+            ) l
+            where not exists (select from flotilla.job j where j.id = s.job) limit \(limit)
+        ), idle as materialized (
+            select k.order_key from flotilla.job_key k where k.head = k.tail limit \(limit) for update skip locked
+        ), floor as materialized (
+            select coalesce((select min(id) from flotilla.job), 0) as job
+        ), \(Fragments.leader(leader, after: "(select from old union all select from submitted union all select from idle) l")),
+        gone as (
+            delete from flotilla.outcome where job = any (array(select job from old)) and exists (select from leader)
+            returning job
+        ), jobs as (
+            delete from flotilla.job where id = any (array(select job from gone))
+        ), histories as (
+            delete from flotilla.job_history h
+            where h.job = any (array(
+                select job from gone union all (
+                    select o.job from flotilla.job_history o
+                    where o.job < (select job from floor) order by o.job limit \(limit))))
+              and exists (select from leader)
+        ), steps as (
+            delete from flotilla.job_progress p
+            where p.job = any (array(
+                select job from gone union all (
+                    select o.job from flotilla.job_progress o
+                    where o.job < (select job from floor) order by o.job limit \(limit))))
+              and exists (select from leader)
+        ), keys as (
+            delete from flotilla.job_key k
+            where k.order_key = any (array(select order_key from idle)) and k.head = k.tail
+              and exists (select from leader)
+        ), submissions as (
+            delete from flotilla.job_submission s where s.ctid = any (array(select tid from submitted))
+              and exists (select from leader)
+        ), events as (
+            delete from flotilla.event e
+            where e.id = any (array(
+                select id from (select id, at from flotilla.event order by id limit \(limit)) o
+                where o.at < \(Self.since(kept))))
+              and exists (select from leader)
+        )
+        select count(*) from gone
+        """
+    }
+
+    private static func since(_ age: Duration) -> PostgresStatement {
+        "statement_timestamp() - \(Fragments.interval(age))"
+    }
+}

@@ -98,6 +98,10 @@ package struct ClaimedJob: Hashable, Sendable {
     package var checkpoint: String?
     /// From when it could have been taken until it was, by the database's clock.
     package var waited: Duration
+    /// Where it stood in its lane, so that the next claim need not begin before it; nil when the store does not say.
+    package var rank: Int64?
+    /// It has an order key: when it ends, the next one of its key may be let through.
+    package var isOrdered = false
 
     package init(
         title: JobTitle, lane: JobLane, kind: JobKind, account: AccountID?, payload: String, bytes: Int64,
@@ -190,7 +194,9 @@ package struct LaneShare: Hashable, Sendable {
     package var lane: JobLane
     package var kind: JobKind
     package var account: AccountID?
-    /// Begin at this rank: what lies below was gone when somebody looked. Nil for the beginning.
+    /// Begin at this rank: what lies below was gone when somebody looked.
+    ///
+    /// Nil for the beginning.
     package var from: Int64?
     /// At least 1.
     package var most: Int

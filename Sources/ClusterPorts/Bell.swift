@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Tells everybody who listens that something happened; only the newest is kept for each.
-final class Bell: Sendable {
+package final class Bell: Sendable {
     private struct State {
         var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
         var next = 0
@@ -9,7 +9,9 @@ final class Bell: Sendable {
 
     private let state = Mutex(State())
 
-    func listen() -> AsyncStream<Void> {
+    package init() {}
+
+    package func listen() -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let number = self.state.withLock { state in
@@ -23,7 +25,7 @@ final class Bell: Sendable {
         return stream
     }
 
-    func ring() {
+    package func ring() {
         for listener in self.state.withLock({ Array($0.listeners.values) }) { listener.yield() }
     }
 }

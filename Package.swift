@@ -79,6 +79,14 @@ let package = Package(
             ],
             swiftSettings: ours),
 
+        .target(
+            name: "WorkService",
+            dependencies: [
+                "ClusterModel", "ClusterPorts", asyncHTTPClient, crypto, lifecycle, logging, nioCore,
+                nioHTTP1,
+            ],
+            swiftSettings: ours),
+
         // C bridges; they know nothing of Flotilla.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
@@ -151,7 +159,7 @@ let package = Package(
                 "ClusterModel", "ClusterPorts", "Coordinator", "ClusterRuntime", "PostgresDriver",
                 "RedisDriver",
                 "PostgresStore", "ReadinessLoop", "RedisCache", "EmbeddedPostgres", "SharedMount",
-                "FileService",
+                "FileService", "WorkService",
                 "FilesHTTP", "AdminHTTP", "HTTPDoor", "BalancerAgent", "Simulator", "CLinux", argumentParser,
                 asyncHTTPClient,
                 configuration, crypto,
@@ -217,6 +225,14 @@ let package = Package(
                 "FileService", "SharedMount", "ClusterTestKit", "PostgresStore", "PostgresDriver",
                 "ClusterPorts",
                 "ClusterModel", lifecycle, logging, nioCore,
+            ],
+            swiftSettings: ours),
+        .testTarget(
+            name: "WorkServiceTests",
+            dependencies: [
+                "WorkService", "ClusterTestKit", "SharedMount", "PostgresStore", "PostgresDriver",
+                "ClusterPorts",
+                "ClusterModel", logging, nioCore, nioPosix,
             ],
             swiftSettings: ours),
         // A node's doors over real servers, for the tests of both doors.

@@ -62,7 +62,7 @@ package enum AccountTag {
         else {
             throw Problem(
                 .badRequest, .invalidHeader,
-                "the header If-Match has the value “\(ifMatch)”: expected one ETag of the account"
+                "the header If-Match has the value “\(ifMatch)”: expected one ETag"
             ).with("header", "if-match")
         }
         return revision

@@ -14,6 +14,8 @@ package enum AdminDoor {
         package var members: any MemberControl
         package var leases: any LeaseStore
         package var feed: any FeedStore
+        package var webhooks: any WebhookStore
+        package var events: any EventStore
         package var standing: any NodeStanding
         /// Nil where the cluster has none.
         package var cache: (any ViewCache)?
@@ -24,7 +26,7 @@ package enum AdminDoor {
         package init(
             gatekeeper: Gatekeeper, desk: AccountDesk, transfers: any TransferStore,
             members: any MemberControl, leases: any LeaseStore, feed: any FeedStore,
-            standing: any NodeStanding,
+            webhooks: any WebhookStore, events: any EventStore, standing: any NodeStanding,
             cache: (any ViewCache)?, gauge: RequestGauge,
             weight: @escaping @Sendable () -> IngressWeightReading = {
                 IngressWeightReading(percent: 100, latency: nil)
@@ -37,6 +39,8 @@ package enum AdminDoor {
             self.members = members
             self.leases = leases
             self.feed = feed
+            self.webhooks = webhooks
+            self.events = events
             self.standing = standing
             self.cache = cache
             self.gauge = gauge
@@ -52,7 +56,8 @@ package enum AdminDoor {
     ) -> any Service {
         let responder = AdminResponder(
             gatekeeper: needs.gatekeeper, desk: needs.desk, transfers: needs.transfers,
-            members: needs.members, leases: needs.leases, feed: needs.feed, watchers: WatcherGauge(limit: 64),
+            members: needs.members, leases: needs.leases, feed: needs.feed, webhooks: needs.webhooks,
+            events: needs.events, watchers: WatcherGauge(limit: 64),
             standing: needs.standing, cache: needs.cache,
             ingress: { IngressAnswer(needs.weight(), needs.gauge) })
         return DoorServer(

@@ -25,7 +25,7 @@ extension AdminResponder {
         case .document, .cluster, .nodes, .node, .views, .leases, .lease, .endLease, .watch, .transfers,
             .transfer, .accounts,
             .createAccount,
-            .account, .changeAccount, .keys, .createKey, .revokeKey, .cache:
+            .account, .changeAccount, .keys, .createKey, .revokeKey, .cache, .webhook:
             preconditionFailure("\(route) changes no node")
         }
     }

@@ -15,6 +15,8 @@ struct AdminResponder: DoorService {
     let members: any MemberControl
     let leases: any LeaseStore
     let feed: any FeedStore
+    let webhooks: any WebhookStore
+    let events: any EventStore
     let watchers: WatcherGauge
     let standing: any NodeStanding
     let cache: (any ViewCache)?
@@ -50,6 +52,9 @@ struct AdminResponder: DoorService {
         case .transfer(let id):
             try QueryReader(target.query).finish()
             return try await self.showTransfer(id)
+        case .webhook(let route):
+            return try await self.answerWebhooks(
+                route, request, target.query, context.channel, by: token?.label ?? "")
         case .accounts, .createAccount, .account, .changeAccount, .keys, .createKey, .revokeKey:
             do {
                 return try await self.answerAccounts(route, request, target, context.channel)

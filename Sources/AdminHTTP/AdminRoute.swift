@@ -28,6 +28,7 @@ package enum AdminRoute: Sendable, Equatable {
     case createKey(account: String)
     case revokeKey(account: String, id: String)
     case cache
+    case webhook(WebhookRoute)
 
     /// The least role that may do it; nil for what needs no token.
     package var role: OperatorToken.Role? {
@@ -40,6 +41,7 @@ package enum AdminRoute: Sendable, Equatable {
         case .endLease, .drain, .resume, .evict, .changeNode, .createAccount, .changeAccount, .createKey,
             .revokeKey:
             .operator
+        case .webhook(let route): route.role
         }
     }
 }
@@ -71,35 +73,38 @@ extension AdminRoute {
         package var methods: [(method: String, route: @Sendable ([String]) -> AdminRoute)]
     }
 
-    package static let patterns: [Pattern] = [
-        Pattern(path: "/openapi.json", methods: [("GET", { _ in .document })]),
-        Pattern(path: "/cluster", methods: [("GET", { _ in .cluster })]),
-        Pattern(path: "/nodes", methods: [("GET", { _ in .nodes })]),
-        Pattern(
-            path: "/nodes/{name}", methods: [("GET", { .node($0[0]) }), ("PATCH", { .changeNode($0[0]) })]),
-        Pattern(path: "/nodes/{name}/drain", methods: [("POST", { .drain(node: $0[0]) })]),
-        Pattern(path: "/nodes/{name}/resume", methods: [("POST", { .resume(node: $0[0]) })]),
-        Pattern(path: "/nodes/{name}/evict", methods: [("POST", { .evict(node: $0[0]) })]),
-        Pattern(path: "/cluster/views", methods: [("GET", { _ in .views })]),
-        Pattern(path: "/leases", methods: [("GET", { _ in .leases })]),
-        Pattern(
-            path: "/leases/{epoch}", methods: [("GET", { .lease($0[0]) }), ("DELETE", { .endLease($0[0]) })]),
-        Pattern(path: "/watch", methods: [("GET", { _ in .watch })]),
-        Pattern(path: "/transfers", methods: [("GET", { _ in .transfers })]),
-        Pattern(path: "/transfers/{id}", methods: [("GET", { .transfer($0[0]) })]),
-        Pattern(
-            path: "/accounts", methods: [("GET", { _ in .accounts }), ("POST", { _ in .createAccount })]),
-        Pattern(
-            path: "/accounts/{name}",
-            methods: [("GET", { .account($0[0]) }), ("PATCH", { .changeAccount($0[0]) })]),
-        Pattern(
-            path: "/accounts/{name}/keys",
-            methods: [("GET", { .keys(account: $0[0]) }), ("POST", { .createKey(account: $0[0]) })]),
-        Pattern(
-            path: "/accounts/{name}/keys/{id}",
-            methods: [("DELETE", { .revokeKey(account: $0[0], id: $0[1]) })]),
-        Pattern(path: "/cache", methods: [("GET", { _ in .cache })]),
-    ]
+    package static let patterns: [Pattern] =
+        [
+            Pattern(path: "/openapi.json", methods: [("GET", { _ in .document })]),
+            Pattern(path: "/cluster", methods: [("GET", { _ in .cluster })]),
+            Pattern(path: "/nodes", methods: [("GET", { _ in .nodes })]),
+            Pattern(
+                path: "/nodes/{name}",
+                methods: [("GET", { .node($0[0]) }), ("PATCH", { .changeNode($0[0]) })]),
+            Pattern(path: "/nodes/{name}/drain", methods: [("POST", { .drain(node: $0[0]) })]),
+            Pattern(path: "/nodes/{name}/resume", methods: [("POST", { .resume(node: $0[0]) })]),
+            Pattern(path: "/nodes/{name}/evict", methods: [("POST", { .evict(node: $0[0]) })]),
+            Pattern(path: "/cluster/views", methods: [("GET", { _ in .views })]),
+            Pattern(path: "/leases", methods: [("GET", { _ in .leases })]),
+            Pattern(
+                path: "/leases/{epoch}",
+                methods: [("GET", { .lease($0[0]) }), ("DELETE", { .endLease($0[0]) })]),
+            Pattern(path: "/watch", methods: [("GET", { _ in .watch })]),
+            Pattern(path: "/transfers", methods: [("GET", { _ in .transfers })]),
+            Pattern(path: "/transfers/{id}", methods: [("GET", { .transfer($0[0]) })]),
+            Pattern(
+                path: "/accounts", methods: [("GET", { _ in .accounts }), ("POST", { _ in .createAccount })]),
+            Pattern(
+                path: "/accounts/{name}",
+                methods: [("GET", { .account($0[0]) }), ("PATCH", { .changeAccount($0[0]) })]),
+            Pattern(
+                path: "/accounts/{name}/keys",
+                methods: [("GET", { .keys(account: $0[0]) }), ("POST", { .createKey(account: $0[0]) })]),
+            Pattern(
+                path: "/accounts/{name}/keys/{id}",
+                methods: [("DELETE", { .revokeKey(account: $0[0], id: $0[1]) })]),
+            Pattern(path: "/cache", methods: [("GET", { _ in .cache })]),
+        ] + WebhookRoute.patterns
 
     /// HEAD is answered as GET without a body.
     package init(method: HTTPRequest.Method, target: RequestTarget) throws(Problem) {

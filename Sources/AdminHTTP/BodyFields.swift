@@ -102,6 +102,24 @@ package struct BodyFields {
         }
     }
 
+    /// A list of texts, at most 100.
+    package mutating func list(_ name: String) throws(Problem) -> [String]? {
+        switch self.fields.removeValue(forKey: name) {
+        case nil: return nil
+        case .list(let values):
+            var texts: [String] = []
+            guard values.count <= 100 else { throw Self.invalid(name, "it may have 100 entries at most") }
+            for value in values {
+                guard case .text(let text) = value else {
+                    throw Self.invalid(name, "it must be a list of texts")
+                }
+                texts.append(text)
+            }
+            return texts
+        case .null, .text, .flag, .number, .object: throw Self.invalid(name, "it must be a list of texts")
+        }
+    }
+
     /// Texts by name, and nil where the value is null.
     package mutating func texts(_ name: String) throws(Problem) -> [String: String?]? {
         switch self.fields.removeValue(forKey: name) {

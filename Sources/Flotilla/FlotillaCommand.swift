@@ -12,6 +12,7 @@ struct FlotillaCommand: AsyncParsableCommand {
             ServeCommand.self, ConfigCommand.self, ClusterCommand.self, NodesCommand.self,
             AccountsCommand.self,
             TransfersCommand.self, TokenCommand.self, LeasesCommand.self, WatchCommand.self,
+            WebhooksCommand.self, EventsCommand.self,
             SimulateCommand.self,
         ])
 

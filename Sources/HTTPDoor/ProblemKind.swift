@@ -41,6 +41,7 @@ package enum ProblemKind: String, Sendable, CaseIterable {
     case changed
     case busy
     case taken
+    case tooMany = "too-many"
 
     // The node and its surroundings.
     case notServing = "not-serving"
@@ -86,6 +87,7 @@ package enum ProblemKind: String, Sendable, CaseIterable {
         case .changed: "It has changed meanwhile"
         case .busy: "It is being changed by another request"
         case .taken: "The name is taken"
+        case .tooMany: "There are as many as there may be"
         case .notServing: "This node is not serving now"
         case .tooBusy: "This node has too much to do"
         case .accountBusy: "The account has too many requests at a time"

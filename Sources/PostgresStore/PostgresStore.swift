@@ -1,5 +1,5 @@
 package import ClusterModel
-import ClusterPorts
+package import ClusterPorts
 package import PostgresDriver
 
 /// The ports of the cluster over one PostgreSQL database.
@@ -13,14 +13,19 @@ package struct PostgresStore: ClusterStore, MemberControl, FeedStore, NameStore,
     package let times: MembershipTimes
     let lane: PostgresPoolLane
     package let lost = LostSessions()
+    let doorbell: (any Doorbell)?
 
-    /// - Parameter lane: what membership and claims go by is `claims`, so that no other work can hold it up.
+    /// - Parameters:
+    ///   - lane: what membership and claims go by is `claims`, so that no other work can hold it up.
+    ///   - doorbell: is rung after statements that made jobs.
     package init(
-        pool: PostgresPool, lane: PostgresLane = .ordinary, times: MembershipTimes = MembershipTimes()
+        pool: PostgresPool, lane: PostgresLane = .ordinary, times: MembershipTimes = MembershipTimes(),
+        doorbell: (any Doorbell)? = nil
     ) {
         self.pool = pool
         self.times = times
         self.lane = pool.lane(lane)
+        self.doorbell = doorbell
     }
 
     /// The most items that one statement takes.

@@ -87,7 +87,7 @@ package struct DoorNode: Sendable {
                     AdminDoor.server(
                         .init(
                             gatekeeper: gatekeeper, desk: desk, transfers: store, members: store,
-                            leases: store, feed: store,
+                            leases: store, feed: store, webhooks: store, events: store,
                             standing: standing, cache: nil,
                             gauge: gauge),
                         address: anywhere, limits: limits, logger: logger, onBound: { adminPort.set($0) }),

@@ -9,6 +9,7 @@ enum Rooms {
         "ClusterRuntime": ["ClusterModel", "Coordinator", "ClusterPorts"],
         "Simulator": ["ClusterModel", "Coordinator", "ClusterPorts"],
         "FileService": ["ClusterModel", "ClusterPorts"],
+        "WorkService": ["ClusterModel", "ClusterPorts"],
         "CLibPQ": [],
         "CHiredis": [],
         "CSendCork": [],
@@ -30,15 +31,15 @@ enum Rooms {
         "Flotilla": [
             "ClusterModel", "ClusterPorts", "Coordinator", "ClusterRuntime", "PostgresDriver", "RedisDriver",
             "ReadinessLoop", "PostgresStore", "RedisCache", "EmbeddedPostgres", "SharedMount", "FileService",
-            "HTTPDoor", "FilesHTTP", "AdminHTTP", "BalancerAgent", "Simulator", "CLinux",
+            "WorkService", "HTTPDoor", "FilesHTTP", "AdminHTTP", "BalancerAgent", "Simulator", "CLinux",
         ],
     ]
 
-    /// Libraries that only some rooms may import: HTTP stays in the front doors and the executable.
+    /// Libraries that only some rooms may import: HTTP stays in the front doors, the executable and what jobs send.
     static let libraries: [String: Set<String>] = [
         "Hummingbird": ["HTTPDoor", "FilesHTTP", "AdminHTTP", "Flotilla"],
         "HTTPTypes": ["HTTPDoor", "FilesHTTP", "AdminHTTP", "Flotilla"],
-        "AsyncHTTPClient": ["Flotilla"],
+        "AsyncHTTPClient": ["Flotilla", "WorkService"],
         "ArgumentParser": ["Flotilla"],
         "Configuration": ["Flotilla"],
     ]

@@ -7,6 +7,7 @@ import struct Foundation.Data
 package enum Secrets {
     package static let keyPrefix = "flk_"
     package static let tokenPrefix = "flt_"
+    package static let webhookPrefix = "flw_"
 
     package static func make(_ prefix: String) -> String {
         let text = Data(RandomBytes.make(32)).base64EncodedString()

@@ -17,6 +17,8 @@ struct Doors {
     let members: any MemberControl
     let leases: any LeaseStore
     let feed: any FeedStore
+    let webhooks: any WebhookStore
+    let events: any EventStore
     let standing: any NodeStanding
     let cache: (any ViewCache)?
     let gauge: RequestGauge
@@ -37,7 +39,8 @@ struct Doors {
         let admin = AdminDoor.server(
             AdminDoor.Dependencies(
                 gatekeeper: self.gatekeeper, desk: self.desk, transfers: self.transfers,
-                members: self.members, leases: self.leases, feed: self.feed, standing: self.standing,
+                members: self.members, leases: self.leases, feed: self.feed, webhooks: self.webhooks,
+                events: self.events, standing: self.standing,
                 cache: self.cache, gauge: self.gauge,
                 weight: { [agent] in
                     let (percent, latency) = agent.weight()

@@ -51,8 +51,8 @@ struct NodeService: Service {
             logger: self.logger, onBound: { announcement.bound(agent: $0) })
         let doors = Doors(
             settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
-            members: store, leases: store, feed: store, standing: board, cache: cache?.view, gauge: gauge,
-            agent: agent, logger: self.logger)
+            members: store, leases: store, feed: store, webhooks: store, events: store, standing: board,
+            cache: cache?.view, gauge: gauge, agent: agent, logger: self.logger)
         let claims = PostgresStore(pool: self.pool, lane: .claims)
         let runtime = ClusterRuntime(
             store: claims,

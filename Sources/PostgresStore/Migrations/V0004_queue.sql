@@ -187,16 +187,21 @@ create table flotilla.event (
     digest       bytea,
     operation    uuid not null,
     node         text not null,
-    jobs         smallint not null,
+    -- Who was to be told: one job for each webhook that matched.
+    jobs         bigint[] not null check (cardinality(jobs) > 0),
     primary key (id)
 ) with (autovacuum_vacuum_insert_scale_factor = 0.05);
 create index event_operation on flotilla.event (operation);
+create index event_account on flotilla.event (account, id);
+create index event_at on flotilla.event using brin (at);
 
 -- Whom to tell of events.
 create table flotilla.webhook (
     id           uuid primary key,
     name         text collate "C" not null unique,
     enabled      boolean not null,
+    -- Why it was disabled, when nobody asked for it.
+    disabled_because text check (disabled_because is null or not enabled),
     -- Nil for everybody's.
     account_id   uuid references flotilla.account (id),
     events       text[] not null check (cardinality(events) between 1 and 16),

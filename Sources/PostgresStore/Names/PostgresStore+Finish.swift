@@ -8,13 +8,13 @@ package import struct Foundation.UUID
 extension PostgresStore {
     /// Needs no right: what was decided and carried out stays so, whoever says it.
     ///
-    /// Locks the rows in the
-    /// order of their keys, so of several finishers of one operation the first gets all of its rows.
+    /// Locks the rows in the order of their keys, so of several finishers of one operation the first gets all of its
+    /// rows, and its record says whether the change makes an event.
     package func finish(_ finished: [FinishedOperation]) async throws(StoreError) -> Set<UUID> {
         guard !finished.isEmpty else { return [] }
         let byOperation = Self.merged(finished)
         try Self.check(batch: byOperation.count)
-        let names = byOperation.flatMap { item in item.names.map { (item.operation, $0) } }
+        let names = byOperation.flatMap { item in item.names.map { (item, $0) } }
         let records = byOperation.map { item in
             var record = item.record
             record.id = item.operation.id
@@ -24,10 +24,12 @@ extension PostgresStore {
             """
             with asked as materialized (
                 select * from unnest(
-                    \(names.map { $0.0.id }), \(names.map { $0.0.account.rawValue }), \(names.map { Data($0.1.bytes) })
-                ) as a (operation, account_id, path)
+                    \(names.map { $0.0.operation.id }), \(names.map { $0.0.operation.account.rawValue }),
+                    \(names.map { Data($0.1.bytes) }), \(names.map { $0.0.record.status == .completed }),
+                    \(names.map { $0.0.record.path.description }), \(names.map { $0.0.record.target?.description })
+                ) as a (operation, account_id, path, completed, shown, shown_target)
             ), locked as materialized (
-                select n.account_id, n.path_key, n.operation
+                select n.account_id, n.path_key, n.operation, a.completed, a.shown, a.shown_target
                 from asked a
                 join flotilla.name n on n.account_id = a.account_id and n.path_key = sha256(a.path)
                 where n.operation = a.operation and n.state = 'decided'
@@ -37,14 +39,19 @@ extension PostgresStore {
                 delete from flotilla.name n using locked l
                 where n.account_id = l.account_id and n.path_key = l.path_key and n.operation = l.operation
                   and n.state = 'decided'
-                returning n.operation
+                returning \(EventFragments.ofName), l.completed, l.shown, l.shown_target
             ), logged as (
                 \(TransferRow.upsert(records, where: "r.id in (select operation from gone)"))
             )
-            select distinct operation from gone
+            select operation, \(EventFragments.tell(from: "gone")) from gone group by operation
             """)
         var operations: Set<UUID> = []
-        for row in rows { operations.insert(try row.reading(column: 0, as: UUID.self)) }
+        var hasJobs = false
+        for row in rows {
+            operations.insert(try row.reading(column: 0, as: UUID.self))
+            hasJobs = try row.reading(column: 1, as: Bool.self) || hasJobs
+        }
+        if hasJobs { self.doorbell?.ring() }
         return operations
     }
 

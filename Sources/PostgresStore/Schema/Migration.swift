@@ -35,6 +35,10 @@ package struct Migration: Sendable {
             version: 4, name: "queue",
             script: String(decoding: PackageResources.V0004_queue_sql, as: UTF8.self),
             minReaderVersion: 1),
+        Migration(
+            version: 5, name: "events",
+            script: String(decoding: PackageResources.V0005_events_sql, as: UTF8.self),
+            minReaderVersion: 1),
     ]
 
     /// The newest schema that this program knows.

@@ -281,7 +281,8 @@ let package = Package(
             name: "Benchmarks",
             dependencies: [
                 "ClusterModel", "ClusterPorts", "ClusterRuntime", "ClusterTestKit", "FileService",
-                "PostgresDriver", "PostgresStore", "RedisDriver", "ReadinessLoop", "SharedMount",
+                "PostgresDriver", "PostgresStore", "RedisCache", "RedisDriver", "ReadinessLoop",
+                "SharedMount",
                 argumentParser, lifecycle, logging, unixSignals,
             ],
             path: "Tests/Benchmarks",

@@ -1,3 +1,4 @@
+package import ClusterModel
 package import ClusterPorts
 package import FileService
 package import HTTPDoor
@@ -16,6 +17,11 @@ package enum AdminDoor {
         package var feed: any FeedStore
         package var webhooks: any WebhookStore
         package var events: any EventStore
+        package var jobs: any JobStore & JobControl
+        /// What may be submitted.
+        package var jobKinds: Set<JobKind>
+        package var explainer: (any JobExplainer)?
+        package var doorbell: (any Doorbell)?
         package var standing: any NodeStanding
         /// Nil where the cluster has none.
         package var cache: (any ViewCache)?
@@ -26,7 +32,9 @@ package enum AdminDoor {
         package init(
             gatekeeper: Gatekeeper, desk: AccountDesk, transfers: any TransferStore,
             members: any MemberControl, leases: any LeaseStore, feed: any FeedStore,
-            webhooks: any WebhookStore, events: any EventStore, standing: any NodeStanding,
+            webhooks: any WebhookStore, events: any EventStore, jobs: any JobStore & JobControl,
+            jobKinds: Set<JobKind> = [], explainer: (any JobExplainer)? = nil,
+            doorbell: (any Doorbell)? = nil, standing: any NodeStanding,
             cache: (any ViewCache)?, gauge: RequestGauge,
             weight: @escaping @Sendable () -> IngressWeightReading = {
                 IngressWeightReading(percent: 100, latency: nil)
@@ -41,6 +49,10 @@ package enum AdminDoor {
             self.feed = feed
             self.webhooks = webhooks
             self.events = events
+            self.jobs = jobs
+            self.jobKinds = jobKinds
+            self.explainer = explainer
+            self.doorbell = doorbell
             self.standing = standing
             self.cache = cache
             self.gauge = gauge
@@ -57,7 +69,8 @@ package enum AdminDoor {
         let responder = AdminResponder(
             gatekeeper: needs.gatekeeper, desk: needs.desk, transfers: needs.transfers,
             members: needs.members, leases: needs.leases, feed: needs.feed, webhooks: needs.webhooks,
-            events: needs.events, watchers: WatcherGauge(limit: 64),
+            events: needs.events, jobs: needs.jobs, jobKinds: needs.jobKinds, explainer: needs.explainer,
+            doorbell: needs.doorbell, watchers: WatcherGauge(limit: 64),
             standing: needs.standing, cache: needs.cache,
             ingress: { IngressAnswer(needs.weight(), needs.gauge) })
         return DoorServer(

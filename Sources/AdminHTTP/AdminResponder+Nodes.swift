@@ -25,7 +25,7 @@ extension AdminResponder {
         case .document, .cluster, .nodes, .node, .views, .leases, .lease, .endLease, .watch, .transfers,
             .transfer, .accounts,
             .createAccount,
-            .account, .changeAccount, .keys, .createKey, .revokeKey, .cache, .webhook:
+            .account, .changeAccount, .keys, .createKey, .revokeKey, .cache, .webhook, .jobs:
             preconditionFailure("\(route) changes no node")
         }
     }

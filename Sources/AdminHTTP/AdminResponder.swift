@@ -17,6 +17,11 @@ struct AdminResponder: DoorService {
     let feed: any FeedStore
     let webhooks: any WebhookStore
     let events: any EventStore
+    let jobs: any JobStore & JobControl
+    /// What this program knows how to do.
+    let jobKinds: Set<JobKind>
+    let explainer: (any JobExplainer)?
+    let doorbell: (any Doorbell)?
     let watchers: WatcherGauge
     let standing: any NodeStanding
     let cache: (any ViewCache)?
@@ -46,6 +51,9 @@ struct AdminResponder: DoorService {
             try QueryReader(target.query).finish()
             return try await self.oneLease(epoch, ends: route == .endLease(epoch))
         case .watch: return try await self.watch(request, target.query, context)
+        case .jobs(let route):
+            return try await self.answerJobs(
+                route, request, target, by: token?.label ?? "", context.channel)
         case .cache:
             return try self.plain(target) { JSONText.response(.ok, CacheAnswer(self.cache?.statistics())) }
         case .transfers: return try await self.listTransfers(target.query)

@@ -29,11 +29,13 @@ package enum AdminRoute: Sendable, Equatable {
     case revokeKey(account: String, id: String)
     case cache
     case webhook(WebhookRoute)
+    case jobs(JobRoute)
 
     /// The least role that may do it; nil for what needs no token.
     package var role: OperatorToken.Role? {
         switch self {
         case .document: nil
+        case .jobs(let route): route.role
         case .cluster, .nodes, .node, .views, .leases, .lease, .watch, .transfers, .transfer, .accounts,
             .account, .keys,
             .cache:
@@ -104,7 +106,7 @@ extension AdminRoute {
                 path: "/accounts/{name}/keys/{id}",
                 methods: [("DELETE", { .revokeKey(account: $0[0], id: $0[1]) })]),
             Pattern(path: "/cache", methods: [("GET", { _ in .cache })]),
-        ] + WebhookRoute.patterns
+        ] + WebhookRoute.patterns + JobRoute.patterns
 
     /// HEAD is answered as GET without a body.
     package init(method: HTTPRequest.Method, target: RequestTarget) throws(Problem) {

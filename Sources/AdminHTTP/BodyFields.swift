@@ -120,6 +120,11 @@ package struct BodyFields {
         }
     }
 
+    /// Any value; nil when the field is not there.
+    package mutating func value(_ name: String) throws(Problem) -> JSONValue? {
+        self.fields.removeValue(forKey: name)
+    }
+
     /// Texts by name, and nil where the value is null.
     package mutating func texts(_ name: String) throws(Problem) -> [String: String?]? {
         switch self.fields.removeValue(forKey: name) {

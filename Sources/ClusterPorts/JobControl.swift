@@ -2,7 +2,9 @@ package import ClusterModel
 
 package import struct Foundation.Date
 
-/// What operators see of the queue and do to it. Fails with ``StoreError``.
+/// What operators see of the queue and do to it.
+///
+/// Fails with ``StoreError``.
 package protocol JobControl: Sendable {
     /// One page, in the order asked for.
     func jobs(_ query: JobQuery) async throws(StoreError) -> [JobRecord]
@@ -155,8 +157,9 @@ package struct JobPolicy: Hashable, Sendable {
     package var requires: [String]
     package var revision: Int64
 
-    package init(scope: JobScope, slots: Int?, perNode: Int?, weight: Double, requires: [String], revision: Int64)
-    {
+    package init(
+        scope: JobScope, slots: Int?, perNode: Int?, weight: Double, requires: [String], revision: Int64
+    ) {
         self.scope = scope
         self.slots = slots
         self.perNode = perNode

@@ -34,3 +34,9 @@ package protocol Doorbell: Sendable {
     /// One element after somebody rang, on this node or another; only the newest is kept.
     func rings() -> AsyncStream<Void>
 }
+
+/// Says why a job stands where it stands: why not yet, why this node.
+package protocol JobExplainer: Sendable {
+    /// Lines for people; what could not be found out is said too.
+    func because(_ job: JobRecord) async -> [String]
+}

@@ -34,7 +34,8 @@ package protocol JobStore: Sendable {
     func finish(_ endings: [JobEnding], by right: NodeRight) async throws(StoreError) -> [JobEndAnswer]
 
     /// Notes how far a claimed job is. False: the right was lost.
-    func note(_ progress: JobProgress, of title: JobTitle, by right: NodeRight) async throws(StoreError) -> Bool
+    func note(_ progress: JobProgress, of title: JobTitle, by right: NodeRight) async throws(StoreError)
+        -> Bool
 
     // MARK: Keeping it going; any live node may, two at once share the work
 

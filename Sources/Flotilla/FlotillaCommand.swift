@@ -13,6 +13,7 @@ struct FlotillaCommand: AsyncParsableCommand {
             AccountsCommand.self,
             TransfersCommand.self, TokenCommand.self, LeasesCommand.self, WatchCommand.self,
             WebhooksCommand.self, EventsCommand.self,
+            JobsCommand.self,
             SimulateCommand.self,
         ])
 

@@ -13,6 +13,6 @@ struct FlotillaBenchmarks: AsyncParsableCommand {
         subcommands: [
             PointReads.self, RowUpdates.self, CombinedUpdates.self, RowCopy.self, RedisReads.self,
             RedisWrites.self, LeaseCycles.self, ClusterNode.self, HeldLeases.self, StaleCommits.self,
-            WokenWriter.self,
+            WokenWriter.self, JobEnqueues.self, JobDrain.self, JobPickup.self,
         ])
 }

@@ -87,7 +87,8 @@ package struct DoorNode: Sendable {
                     AdminDoor.server(
                         .init(
                             gatekeeper: gatekeeper, desk: desk, transfers: store, members: store,
-                            leases: store, feed: store, webhooks: store, events: store,
+                            leases: store, feed: store, webhooks: store, events: store, jobs: store,
+                            jobKinds: Set([JobKind("noop")].compactMap(\.self)),
                             standing: standing, cache: nil,
                             gauge: gauge),
                         address: anywhere, limits: limits, logger: logger, onBound: { adminPort.set($0) }),

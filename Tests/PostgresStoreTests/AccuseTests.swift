@@ -6,6 +6,15 @@ import PostgresStore
 import Testing
 
 @Suite struct AccuseTests {
+    /// Sessions that hold the node's lock: the server hears of a closed connection a moment later.
+    private static func holders(of node: JoinedNode) -> PostgresStatement {
+        """
+        select count(*) from pg_locks l join pg_database d on d.oid = l.database
+        where d.datname = current_database() and locktype = 'advisory'
+          and objid::bigint = \(node.right.incarnation.rawValue & 0xFFFF_FFFF)
+        """
+    }
+
     @Test func `a crashed node dies after the fast window and a held lock protects it`() async throws {
         try await withTestDatabase { db in
             let one = try await JoinedNode.join(db)
@@ -45,11 +54,7 @@ import Testing
         try await withTestDatabase { db in
             let one = try await JoinedNode.join(db)
             let two = try await JoinedNode.join(db)
-            let holders: PostgresStatement = """
-                select count(*) from pg_locks l join pg_database d on d.oid = l.database
-                where d.datname = current_database() and locktype = 'advisory'
-                  and objid::bigint = \(two.right.incarnation.rawValue & 0xFFFF_FFFF)
-                """
+            let holders = Self.holders(of: two)
             #expect(try await db.number(holders) == 2)
             try await db.sql(
                 """
@@ -180,6 +185,7 @@ import Testing
             try await db.silence(two, milliseconds: 1_000)
             // Every connection of the accuser is cut, and one is opened again; it has not beaten on it.
             try await one.dropLines()
+            try await eventually("its lock is gone") { try await db.number(Self.holders(of: one)) == 0 }
             let accusation = one.accusation(of: two, watched: .milliseconds(700))
             #expect(try await db.store.accuse(accusation) == false)
             try await one.reopenLine()

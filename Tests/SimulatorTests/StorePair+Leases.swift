@@ -87,7 +87,7 @@ extension StorePair {
         self.compare(
             "\(right.incarnation) sweeps \(title.subject) as overdue", real.map(\.subject),
             try self.simulated.sweepOverdue([other], by: right).map(\.subject))
-        let deadlines = try await self.real.deadlines(after: nil, limit: 100)
+        let deadlines: [LeaseRecord] = try await self.real.deadlines(after: nil, limit: 100)
         self.compare(
             "deadlines", deadlines.map(LeaseShape.init),
             try self.simulated.deadlines(after: nil, limit: 100).map(LeaseShape.init))

@@ -36,6 +36,19 @@ def pgbench(server, clients, seconds, script=None, scale=1, cores=None):
     }
 
 
+def pgbench_count(server, clients, transactions, script):
+    """One run of so many transactions of each client, prepared; answers transactions a second."""
+    what = f"pgbench -c {clients} -t {transactions}"
+    before = server.cpu()
+    finished = run([f"{server.bin}/pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-t",
+                    str(max(1, transactions)), "-f", script, server.connection], what, 300)
+    failed = reading(what, finished.output, r"number of failed transactions: (\d+)")
+    rate = reading(what, finished.output, r"tps = ([\d.]+) \(without initial connection time\)")
+    if failed or rate <= 0:
+        raise Stop(f"{what}: {failed:.0f} failed: {finished.output[-300:]}")
+    return {"rate": rate, "server_us": (server.cpu() - before) * 1e6 / max(1, transactions * clients)}
+
+
 def reading(what, text, pattern):
     found = re.search(pattern, text)
     if not found:

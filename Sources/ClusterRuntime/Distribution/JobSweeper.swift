@@ -7,8 +7,8 @@ import ServiceLifecycle
 /// Gives back what the dead had claimed, at once; and, while this node leads, takes claims away that are overdue, and
 /// lets go of what ended long ago.
 ///
-/// Level-triggered, as ``Sweeper`` is for leases: it works when somebody departed and every 10 s in any case. What fails
-/// is tried again by the next round. Deadlines are looked at every 250 ms while some are watched, every 2 s otherwise, so
+/// Level-triggered, as ``Sweeper`` is for leases: it works when somebody departed, and in any case every 10 s on the
+/// leader and every minute on the others. What fails is tried again by the next round. Deadlines are looked at every 250 ms while some are watched, every 2 s otherwise, so
 /// a deadline is kept to 2 s and a round.
 package final class JobSweeper: Service {
     package struct Settings: Sendable, Equatable {
@@ -51,7 +51,12 @@ package final class JobSweeper: Service {
                     for await _ in self.standing.changes() where self.standing.sweepDue() { signal.yield() }
                 }
                 group.addTask {
-                    await self.every(self.settings.sweepEvery) { signal.yield() }
+                    // The leader for all of them; the others seldom, in case that it cannot.
+                    var round = 0
+                    await self.every(self.settings.sweepEvery) {
+                        if round % 6 == 0 || self.standing.leaderRight() != nil { signal.yield() }
+                        round += 1
+                    }
                 }
                 group.addTask {
                     for await _ in signals { await self.sweepClaims() }

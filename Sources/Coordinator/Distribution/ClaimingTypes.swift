@@ -19,7 +19,7 @@ extension Claiming {
         package var lanesAClaim = 100
 
         /// So often the node looks in any case.
-        package var idleEvery: Duration = .seconds(2)
+        package var idleEvery: Duration = .seconds(5)
         /// While there is work, or lately was news of some.
         package var lookEvery: Duration = .milliseconds(250)
         /// A number is drawn before its transaction commits: so long after news it looks again and again.

@@ -39,9 +39,10 @@ struct AdminClient: Sendable {
     /// - Parameter path: Below `/api/v1`, already percent-encoded.
     func send(
         _ method: String, _ path: String, query: [(String, String)] = [],
-        body: (any Encodable & Sendable)? = nil
+        body: (any Encodable & Sendable)? = nil, headers: [(String, String)] = []
     ) async throws -> Data {
         var request = self.request(method, path, query: query)
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
         if let body {
             request.headers.add(name: "content-type", value: "application/json")
             request.body = .bytes(JSONText.buffer(body))

@@ -19,6 +19,8 @@ struct Doors {
     let feed: any FeedStore
     let webhooks: any WebhookStore
     let events: any EventStore
+    let jobs: any JobStore & JobControl
+    let queue: NodeQueue
     let standing: any NodeStanding
     let cache: (any ViewCache)?
     let gauge: RequestGauge
@@ -40,8 +42,9 @@ struct Doors {
             AdminDoor.Dependencies(
                 gatekeeper: self.gatekeeper, desk: self.desk, transfers: self.transfers,
                 members: self.members, leases: self.leases, feed: self.feed, webhooks: self.webhooks,
-                events: self.events, standing: self.standing,
-                cache: self.cache, gauge: self.gauge,
+                events: self.events, jobs: self.jobs, jobKinds: self.queue.kinds,
+                explainer: self.queue.explainer, doorbell: self.queue.doorbell,
+                standing: self.standing, cache: self.cache, gauge: self.gauge,
                 weight: { [agent] in
                     let (percent, latency) = agent.weight()
                     return IngressWeightReading(percent: percent, latency: latency)

@@ -25,12 +25,13 @@ struct NodeService: Service {
     let logger: Logger
 
     func run() async throws {
-        let store = PostgresStore(pool: self.pool)
-        let facts = try await self.prepare(store)
+        let facts = try await self.prepare(PostgresStore(pool: self.pool))
         let vault = PosixVault(root: self.settings.mount, logger: self.logger)
         let board = StandingBoard()
         let gauge = RequestGauge(capacity: self.settings.capacity)
         let cache = try SharedCache(self.settings, facts: facts, loop: self.loop, logger: self.logger)
+        let doorbell = cache?.doorbell ?? LocalDoorbell()
+        let store = PostgresStore(pool: self.pool, doorbell: doorbell)
         let announcement = Announcement(settings: self.settings, notes: self.notes, logger: self.logger)
         let limits = FileLimits(uploadsMemory: self.settings.uploadsMemory)
         let log = TransferLog(
@@ -49,11 +50,15 @@ struct NodeService: Service {
         let agent = AgentDoor(
             host: self.settings.bind, port: self.settings.agentPort, standing: board, meter: gauge,
             logger: self.logger, onBound: { announcement.bound(agent: $0) })
+        let claims = PostgresStore(pool: self.pool, lane: .claims)
+        let queue = NodeQueue(
+            store: store, claims: claims, files: vault, standing: board, doorbell: doorbell, meter: gauge,
+            most: self.settings.jobsMax, logger: self.logger)
         let doors = Doors(
             settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
-            members: store, leases: store, feed: store, webhooks: store, events: store, standing: board,
-            cache: cache?.view, gauge: gauge, agent: agent, logger: self.logger)
-        let claims = PostgresStore(pool: self.pool, lane: .claims)
+            members: store, leases: store, feed: store, webhooks: store, events: store, jobs: store,
+            queue: queue, standing: board, cache: cache?.view, gauge: gauge, agent: agent,
+            logger: self.logger)
         let runtime = ClusterRuntime(
             store: claims,
             lines: PostgresHeartbeatLines(server: self.database.heartbeats), mount: vault, meter: gauge,
@@ -63,11 +68,12 @@ struct NodeService: Service {
         let sweeper = Sweeper(store: claims, board: board, desk: leases, logger: self.logger)
         let duties = LeaderDuties(store: claims, board: board, logger: self.logger)
 
-        var services: [any Service] = cache.map { [$0.client] } ?? []
+        var services: [any Service] = cache.map { [$0.client, $0.redisBell] } ?? []
         services += doors.services(announcement)
         services.append(Gated(runtime, until: announcement.listening))
         // They stop before the node leaves: what it holds is ended while it still has the right to.
         services += [leases, sweeper, duties]
+        services += queue.services
         services += [log, files, recovery]
         services.append(announcement.service(desk: desk, standing: board))
         services.append(Farewell(agent))

@@ -43,6 +43,7 @@ package enum SettingsTable {
             (.requestsMax, "\(settings.requestsMax)"),
             (.accountRequestsMax, settings.accountRequestsMax.map { "\($0)" } ?? "(any number)"),
             (.uploadsMemory, "\(settings.uploadsMemory) MiB"),
+            (.jobsMax, "\(settings.jobsMax)"),
             (.logLevel, settings.logLevel.rawValue),
             (.user, settings.user ?? "(flotilla, when started as root)"),
             (.tokenFile, settings.tokenFile),

@@ -41,6 +41,8 @@ struct NodeOptions: ParsableArguments {
     var requestsAccount: String?
     @Option(help: "MiB of memory that uploads may hold; one more is answered with 503 (256).")
     var uploadsMemory: String?
+    @Option(help: "Jobs of the queue that the node works on at a time (64).")
+    var jobsMax: String?
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: String?
     @Option(help: "The user to become when started as root (flotilla).")
@@ -59,7 +61,7 @@ struct NodeOptions: ParsableArguments {
             (.data, self.data), (.bind, self.bind), (.filesPort, self.filesPort),
             (.adminPort, self.adminPort), (.agentPort, self.agentPort),
             (.requestsMax, self.requestsMax), (.accountRequestsMax, self.requestsAccount),
-            (.uploadsMemory, self.uploadsMemory),
+            (.uploadsMemory, self.uploadsMemory), (.jobsMax, self.jobsMax),
             (.advertise, self.advertise), (.trustedProxies, self.trustedProxies), (.capacity, self.capacity),
             (.logLevel, self.logLevel), (.user, self.user),
             (.tokenFile, self.tokenFile),

@@ -11,6 +11,7 @@ extension Settings {
     static let defaultCapacity = 1_024
     /// As much as the file service's own bound on uploads at a time comes to.
     static let defaultUploadsMemory = 256
+    static let defaultJobsMax = 64
 
     /// All settings, or every fault that they have.
     package static func read(from source: SettingsSource, as user: InvokingUser) throws -> Settings {
@@ -50,6 +51,7 @@ extension Settings {
             requestsMax: reading.number(.requestsMax, in: 1...100_000, or: capacity),
             accountRequestsMax: ofAccount == 0 ? nil : ofAccount,
             uploadsMemory: reading.number(.uploadsMemory, in: 1...65_536, or: Self.defaultUploadsMemory),
+            jobsMax: reading.number(.jobsMax, in: 1...1_000, or: Self.defaultJobsMax),
             logLevel: reading.level(.logLevel),
             user: source.text(.user),
             tokenFile: reading.path(.tokenFile, source.text(.tokenFile) ?? data + "/admin-token"))

@@ -41,6 +41,8 @@ package struct Settings: Sendable, Equatable {
     package var accountRequestsMax: Int?
     /// What uploads may hold in memory at most, in MiB; one more upload is refused with 503.
     package var uploadsMemory: Int
+    /// Jobs of the queue that the node works on at a time.
+    package var jobsMax: Int
     package var logLevel: Logger.Level
     /// The user that the node becomes when it was started as root.
     package var user: String?
@@ -83,6 +85,7 @@ package struct SettingKey: Sendable, Hashable, CustomStringConvertible {
     package static let requestsMax = SettingKey("requests.max")
     package static let accountRequestsMax = SettingKey("requests.account")
     package static let uploadsMemory = SettingKey("uploads.memory")
+    package static let jobsMax = SettingKey("jobs.max")
     package static let logLevel = SettingKey("log.level")
     package static let user = SettingKey("user")
     package static let tokenFile = SettingKey("token.file")
@@ -90,7 +93,7 @@ package struct SettingKey: Sendable, Hashable, CustomStringConvertible {
     package static let all: [SettingKey] = [
         .name, .data, .mount, .databaseURL, .databaseConnections, .redisURL, .bind, .filesPort, .adminPort,
         .agentPort, .advertise, .trustedProxies, .capacity, .requestsMax, .accountRequestsMax, .uploadsMemory,
-        .logLevel, .user, .tokenFile,
+        .jobsMax, .logLevel, .user, .tokenFile,
     ]
 }
 

@@ -92,11 +92,3 @@ extension PostgresStore: EventStore {
             endedAt: try row.reading(column: start + 5, as: Date?.self))
     }
 }
-
-extension JobID {
-    /// Every job's number is positive.
-    init(stored number: Int64) throws(StoreError) {
-        guard let id = JobID(rawValue: number) else { throw .corrupt("\(number) is no number of a job") }
-        self = id
-    }
-}

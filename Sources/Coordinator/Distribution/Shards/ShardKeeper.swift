@@ -1,0 +1,106 @@
+package import ClusterModel
+
+/// Decides what one node does about the shards that are, or should be, its own.
+///
+/// It only orders: the statement that takes a shard, and the one that proves the right in each write, decide (D3). So a
+/// stale row or a late answer costs a refused statement, never a second owner.
+///
+/// Rows are read level-triggered, each second and after news; of two words about a shard the higher epoch is the newer.
+/// That is why a release leaves the epoch in the row.
+package struct ShardKeeper: Sendable, Equatable {
+    enum State: Sendable, Equatable {
+        /// Asked for. Goes to `owned`, or away.
+        case taking
+        /// Works. Goes to `ending` when somebody else should have it, or away when the right is lost.
+        case owned(Epoch)
+        /// What is in hand may end until then. Goes to `releasing`, or away; never back: a hand-off that began is
+        /// carried through.
+        case ending(Epoch, until: ClusterInstant)
+        /// Nothing is in hand any more. Goes away.
+        case releasing(Epoch)
+    }
+
+    /// Absent: nothing to do with it.
+    var states: [ShardNumber: State] = [:]
+    /// The last epoch that this node had and gave up or lost; what is older is no news.
+    var past: [ShardNumber: Epoch] = [:]
+    var isIsolated = false
+    private let me: Incarnation
+    private let handOffWait: Duration
+
+    package init(_ me: Incarnation, rules: ShardRules = .standard) {
+        self.me = me
+        self.handOffWait = rules.handOffWait
+    }
+
+    /// The shards whose work may go on, by number: owned, and nobody else should have them.
+    package var acting: [ShardTitle] {
+        self.states.compactMap { number, state in
+            guard case .owned(let epoch) = state else { return nil }
+            return ShardTitle(number: number, epoch: epoch)
+        }.sorted { $0.number < $1.number }
+    }
+
+    /// Whether a write by this title makes sense: it is owned, or what was in hand may end.
+    package func holds(_ title: ShardTitle) -> Bool {
+        switch self.states[title.number] {
+        case .owned(let epoch), .ending(let epoch, _): epoch == title.epoch
+        case .taking, .releasing, nil: false
+        }
+    }
+
+    /// - Parameters:
+    ///   - records: all of them, or those in which this incarnation is wanted or owner and those it ``knows``.
+    ///   - living: the incarnations that live as far as this node knows.
+    package mutating func read(
+        _ records: [ShardRecord], living: Set<Incarnation>, at now: ClusterInstant
+    ) -> [ShardOrder] {
+        guard !self.isIsolated else { return [] }
+        return records.flatMap { self.read($0, living: living, at: now) }
+    }
+
+    /// Shards that it wants to read about whatever their rows say.
+    package var knows: [ShardNumber] { self.states.keys.sorted() }
+
+    private mutating func read(
+        _ record: ShardRecord, living: Set<Incarnation>, at now: ClusterInstant
+    ) -> [ShardOrder] {
+        let number = record.number
+        if let epoch = self.epoch(of: number) {
+            // A row with an older epoch was read before this one was drawn.
+            guard let known = record.epoch, known >= epoch else { return [] }
+            guard known == epoch, record.owner == self.me else {
+                return self.lost(ShardTitle(number: number, epoch: epoch))
+            }
+            guard case .owned = self.states[number], record.wanted != self.me else { return [] }
+            self.states[number] = .ending(epoch, until: now.advanced(by: self.handOffWait))
+            return [.end(ShardTitle(number: number, epoch: epoch))]
+        }
+        // Of its own, and not in its books: what it asked for and heard nothing of, or what it dropped.
+        if record.owner == self.me, let epoch = record.epoch {
+            return self.found(ShardTitle(number: number, epoch: epoch), isWanted: record.wanted == self.me)
+        }
+        guard record.wanted == self.me, self.states[number] == nil else { return [] }
+        if let owner = record.owner, living.contains(owner) { return [] }
+        self.states[number] = .taking
+        return [.take(number, after: record.epoch)]
+    }
+
+    func epoch(of number: ShardNumber) -> Epoch? {
+        switch self.states[number] {
+        case .owned(let epoch), .ending(let epoch, _), .releasing(let epoch): epoch
+        case .taking, nil: nil
+        }
+    }
+
+    private mutating func found(_ title: ShardTitle, isWanted: Bool) -> [ShardOrder] {
+        if let past = self.past[title.number], title.epoch <= past {
+            // Dropped, or a row that was read before its release: asking again tells.
+            guard self.states[title.number] == nil else { return [] }
+            self.states[title.number] = isWanted ? .taking : .releasing(title.epoch)
+            return isWanted ? [.take(title.number, after: title.epoch)] : [.release(title)]
+        }
+        self.states[title.number] = isWanted ? .owned(title.epoch) : .releasing(title.epoch)
+        return [isWanted ? .begin(title) : .release(title)]
+    }
+}

@@ -1,0 +1,42 @@
+import ClusterModel
+import ClusterPorts
+import ClusterRuntime
+import FileService
+import Logging
+import PostgresStore
+import ServiceLifecycle
+import SharedMount
+import WorkService
+
+/// What works on the queue in a node: handlers, their runner, and those who keep jobs moving.
+struct NodeQueue {
+    let doorbell: any Doorbell
+    let runner: JobRunner
+    /// What this program knows how to do.
+    let kinds: Set<JobKind>
+    let explainer: QueueExplainer
+    /// In the order in which they start; they stop in the reverse one, before the node leaves.
+    let services: [any Service]
+
+    init(
+        store: PostgresStore, claims: PostgresStore, files: PosixVault, standing: StandingBoard,
+        doorbell: any Doorbell, meter: any LoadMeter, most: Int, logger: Logger
+    ) {
+        let sender = WebhookSender()
+        let handlers: [any JobHandler] = [
+            WebhookHandler(webhooks: store, sender: sender, version: ProgramVersion.text, logger: logger),
+            VerifyHandler(files: files, transfers: store), RetentionHandler(store: store),
+        ]
+        let runner = JobRunner(
+            store: claims, losses: claims, standing: standing, handlers: handlers, doorbell: doorbell,
+            meter: meter, settings: JobRunner.Settings(capacity: most), logger: logger)
+        let stager = JobStager(
+            store: claims, standing: standing, ends: runner.orderedEnds, doorbell: doorbell, logger: logger)
+        let sweeper = JobSweeper(store: claims, standing: standing, doorbell: doorbell, logger: logger)
+        self.doorbell = doorbell
+        self.runner = runner
+        self.kinds = Set(handlers.map(\.kind))
+        self.explainer = QueueExplainer(store: store, standing: standing, runner: runner)
+        self.services = [sender, stager, sweeper, runner]
+    }
+}

@@ -48,7 +48,8 @@ class Nodes:
         arguments = [
             self.program, "serve", "--name", f"node-{number}", "--database-url", self.database,
             "--mount", os.path.join(self.folder, "mount"), "--data", data, "--files-port", str(files),
-            "--admin-port", str(admin), "--bind", "127.0.0.1", "--token-file", os.path.join(self.folder, "token")]
+            "--admin-port", str(admin), "--agent-port", "0", "--bind", "127.0.0.1",
+            "--token-file", os.path.join(self.folder, "token")]
         if self.redis is not None:
             arguments += ["--redis-url", self.redis]
         with open(self.log(number), "ab") as log:

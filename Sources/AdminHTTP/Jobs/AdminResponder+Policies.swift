@@ -20,9 +20,13 @@ extension AdminResponder {
             return JSONText.response(.ok, PageAnswer(answers, next: nil))
         case .setPolicy(let text):
             let order = try PolicyOrder(try await self.body(of: request, channel))
+            let scope = try await self.scope(text)
+            if case .account = scope, order.perNode != nil {
+                throw BodyFields.invalid("per_node", "only a kind can have it")
+            }
             let revision = try AccountTag.revision(request.headers[.ifMatch])
             let policy = JobPolicy(
-                scope: try await self.scope(text), slots: order.slots, perNode: order.perNode,
+                scope: scope, slots: order.slots, perNode: order.perNode,
                 weight: order.weight, requires: order.requires, revision: 0)
             let set = try await self.onStore { () async throws(StoreError) in
                 try await self.jobs.set(policy, ifRevision: revision)

@@ -51,7 +51,11 @@ package struct JobSubmission: Sendable, Equatable {
         guard buffer.count <= JobSpec.payloadLimit else {
             throw BodyFields.invalid("payload", "it may have \(JobSpec.payloadLimit) bytes at most")
         }
-        return String(decoding: buffer, as: UTF8.self)
+        let text = String(decoding: buffer, as: UTF8.self)
+        guard !text.contains("\\u0000") else {
+            throw BodyFields.invalid("payload", "it may have no NUL characters: the database keeps none")
+        }
+        return text
     }
 
     private static func number(
@@ -111,7 +115,7 @@ package struct JobOrder: Sendable, Equatable {
             throw BodyFields.invalid("action", "“\(action)” is none of \(all)")
         }
         self.action = action
-        self.reason = try fields.text("reason")
+        self.reason = try JobReason.checked(try fields.text("reason"))
         guard case .list(let values)? = try fields.value("ids"), (1...1_000).contains(values.count) else {
             throw BodyFields.invalid("ids", "it must be a list of 1 to 1,000 jobs' ids")
         }
@@ -133,6 +137,10 @@ package enum JobReason {
         var fields = try BodyFields(body)
         let reason = try fields.text("reason")
         try fields.finish()
+        return try Self.checked(reason)
+    }
+
+    static func checked(_ reason: String?) throws(Problem) -> String? {
         if let reason, !JobSubmission.isKey(reason) {
             throw BodyFields.invalid("reason", "it must have 1 to 200 bytes and no control characters")
         }
@@ -160,8 +168,8 @@ package struct PolicyOrder: Sendable, Equatable {
         self.perNode = try number("per_node", 1)
         switch try fields.value("weight") {
         case nil: self.weight = 1
-        case .number(let weight)? where weight > 0 && weight <= 1_000: self.weight = weight
-        case .some: throw BodyFields.invalid("weight", "it must be above 0 and at most 1000")
+        case .number(let weight)? where weight >= 0.001 && weight <= 1_000: self.weight = weight
+        case .some: throw BodyFields.invalid("weight", "it must be from 0.001 to 1000")
         }
         self.requires = try JobSubmission.requirements(&fields)
         try fields.finish()

@@ -12,7 +12,7 @@ import WorkService
 struct NodeQueue {
     let doorbell: any Doorbell
     let runner: JobRunner
-    /// What this program knows how to do.
+    /// What may be submitted: what this program knows how to do, but for messages, which only events make.
     let kinds: Set<JobKind>
     let explainer: QueueExplainer
     /// In the order in which they start; they stop in the reverse one, before the node leaves.
@@ -35,7 +35,7 @@ struct NodeQueue {
         let sweeper = JobSweeper(store: claims, standing: standing, doorbell: doorbell, logger: logger)
         self.doorbell = doorbell
         self.runner = runner
-        self.kinds = Set(handlers.map(\.kind))
+        self.kinds = Set(handlers.map(\.kind).filter { $0.description != "webhook" })
         self.explainer = QueueExplainer(store: store, standing: standing, runner: runner)
         self.services = [sender, stager, sweeper, runner]
     }

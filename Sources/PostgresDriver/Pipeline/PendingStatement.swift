@@ -36,19 +36,17 @@ final class PendingStatement: DueEntry, @unchecked Sendable {
     /// Its task was cancelled before the statement came to the loop, which answers it on arrival.
     var isCancelled = false
     var outcome = StatementOutcome()
-    /// Whether the caller wants to know where it ran when the answer is lost.
-    let tellsSession: Bool
+    /// What the caller wants to know when the answer is lost; both are called on the loop's thread.
+    let watch: LostAnswerWatch?
     /// The session that carries it.
     weak var carrier: PipelineSession?
-    /// Set before the caller is resumed.
-    private(set) var lostIn: PostgresSession?
     private var continuation: UnsafeContinuation<Answer, Never>?
 
     init(
         _ statement: PostgresStatement, due: ContinuousClock.Instant, isHousekeeping: Bool = false,
-        tellsSession: Bool = false
+        watch: LostAnswerWatch? = nil
     ) {
-        self.tellsSession = tellsSession
+        self.watch = watch
         self.statement = statement
         self.due = due
         self.isHousekeeping = isHousekeeping
@@ -58,7 +56,9 @@ final class PendingStatement: DueEntry, @unchecked Sendable {
     func finish(_ answer: Answer) {
         guard self.place != .finished else { return }
         self.place = .finished
-        if self.tellsSession { self.lostIn = self.carrier?.session }
+        if let watch = self.watch, case .failure(.mayHaveRun) = answer, let session = self.carrier?.session {
+            watch.lost(session)
+        }
         guard let continuation = unsafe self.continuation else { return }
         unsafe self.continuation = nil
         unsafe continuation.resume(returning: answer)
@@ -67,6 +67,21 @@ final class PendingStatement: DueEntry, @unchecked Sendable {
     /// The error for a caller who gives up now: whether it ran depends on how far it came.
     func givenUp(notSent: PostgresError.NotRunReason, sent: PostgresError.LostAnswerReason) -> PostgresError {
         self.place == .sent ? .mayHaveRun(sent) : .didNotRun(notSent)
+    }
+}
+
+/// Told where a statement may have run whose caller has no answer, and that the server has answered it after all.
+package struct LostAnswerWatch: Sendable {
+    /// Before the caller is resumed.
+    package let lost: @Sendable (PostgresSession) -> Void
+    /// Nothing of it is on its way any more.
+    package let settled: @Sendable () -> Void
+
+    package init(
+        lost: @escaping @Sendable (PostgresSession) -> Void, settled: @escaping @Sendable () -> Void
+    ) {
+        self.lost = lost
+        self.settled = settled
     }
 }
 
@@ -80,15 +95,14 @@ protocol StatementTarget: AnyObject, Sendable {
 extension StatementTarget {
     /// Hands a statement over and waits for its answer.
     ///
-    /// - Parameter onLost: told the session when the statement may have run.
     func run(
-        _ statement: PostgresStatement, deadline: Duration, onLost: ((PostgresSession) -> Void)? = nil
+        _ statement: PostgresStatement, deadline: Duration, watch: LostAnswerWatch? = nil
     ) async throws(PostgresError) -> PostgresRows {
         if let fault = statement.fault { throw .didNotRun(.invalid(fault)) }
         // The cancellation takes another way to the loop and might come after the statement was sent.
         if Task.isCancelled { throw .didNotRun(.cancelled) }
         let pending = PendingStatement(
-            statement, due: ContinuousClock.now.advanced(by: deadline), tellsSession: onLost != nil)
+            statement, due: ContinuousClock.now.advanced(by: deadline), watch: watch)
         let answer = await withTaskCancellationHandler {
             // Unsafe saves an allocation per statement; `finish` resumes once, and every path ends in it.
             unsafe await withUnsafeContinuation { continuation in
@@ -98,7 +112,6 @@ extension StatementTarget {
         } onCancel: {
             self.cancel(pending)
         }
-        if let onLost, let session = pending.lostIn, case .failure(.mayHaveRun) = answer { onLost(session) }
         return try answer.get()
     }
 

@@ -154,7 +154,7 @@ final class PipelineSession: @unchecked Sendable {
             return self.owner?.answered(pending, with: .failure(.didNotRun(.closed)), on: self) ?? ()
         }
         pending.place = .sent
-        if pending.tellsSession { pending.carrier = self }
+        if pending.watch != nil { pending.carrier = self }
         self.inFlight.append(pending)
         guard self.write(pending), self.handle.sendSync() else { return self.end(self.handle.errorMessage) }
         self.flushSoon()
@@ -300,6 +300,7 @@ final class PipelineSession: @unchecked Sendable {
             return self.owner?.cleaned(self) ?? ()
         }
         if self.isPlanVoid(pending), self.sendAgain(pending) { return }
+        if pending.place == .finished { pending.watch?.settled() }
         self.owner?.answered(pending, with: pending.outcome.whenReady(), on: self)
     }
 

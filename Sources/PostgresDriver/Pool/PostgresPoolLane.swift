@@ -25,12 +25,12 @@ package final class PostgresPoolLane: Sendable {
 
     /// The same, and says in which session the statement may have run when its answer is lost.
     ///
-    /// - Parameter onLost: called before the error is thrown. The session's start is known where the pool
+    /// - Parameter watch: told before the error is thrown. The session's start is known where the pool
     ///   ``PostgresPoolConfiguration/knowsSessions``, once the server has told.
     package func query(
-        _ statement: PostgresStatement, deadline: Duration? = nil, onLost: @escaping (PostgresSession) -> Void
+        _ statement: PostgresStatement, deadline: Duration? = nil, watch: LostAnswerWatch
     ) async throws(PostgresError) -> PostgresRows {
-        try await self.run(statement, deadline: deadline ?? self.deadline, onLost: onLost)
+        try await self.run(statement, deadline: deadline ?? self.deadline, watch: watch)
     }
 
     package func statistics() async -> PostgresPoolStatistics {

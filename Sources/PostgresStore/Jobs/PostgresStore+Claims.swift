@@ -16,6 +16,7 @@ extension PostgresStore {
                 message: "a claim names each lane once and asks for at least one job of each")
         }
         var statement = ClaimStatement.claim(shares, by: right)
+        var isStale = false
         for attempt in 0..<Self.claimAttempts {
             let rows = try await self.queue(statement)
             guard let first = rows.first else { return nil }
@@ -23,13 +24,25 @@ extension PostgresStore {
                 try first.reading(column: 0, as: Bool.self), try first.reading(column: 1, as: Bool.self),
                 try first.reading(column: 2, as: Bool.self)
             )
+            isStale = stale
             guard active, stale || limited else { return active ? try Self.claimedJobs(rows, from: 3) : [] }
             statement =
                 limited
                 ? LimitedClaimStatement.claim(shares, by: right, attempt: attempt)
                 : ClaimStatement.claim(shares, by: right)
         }
+        if isStale { try await self.raiseLimitNumber() }
         return []
+    }
+
+    /// Whoever made a limit drew its number and did not come to note it, or a crash has put the sequence ahead of it, since
+    /// sequences log 32 numbers at a time. A higher number is right for everybody; the row orders those who raise it.
+    private func raiseLimitNumber() async throws(StoreError) {
+        _ = try await self.queue(
+            """
+            update flotilla.job_limit set number = nextval('flotilla.job_limit_number')
+            where number <> (select last_value from flotilla.job_limit_number)
+            """)
     }
 
     package func claims(of right: NodeRight, after title: JobTitle?) async throws(StoreError) -> [ClaimedJob]

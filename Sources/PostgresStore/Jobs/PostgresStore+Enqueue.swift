@@ -61,11 +61,17 @@ extension PostgresStore: JobStore {
             return try await self.queueRow(EnqueueStatement.enqueue(specs))
         } catch {
             guard error.isRefusal(.checkViolation) else { throw error }
-            _ = try await self.queueRow(
-                "select flotilla.extend_jobs(n.last_value, n.last_value + 4000000) from flotilla.job_number n"
-            )
+            try await self.extendJobs()
             return try await self.queueRow(EnqueueStatement.enqueue(specs))
         }
+    }
+}
+
+extension PostgresStore {
+    /// Makes the partitions that the next jobs need.
+    func extendJobs() async throws(StoreError) {
+        _ = try await self.queueRow(
+            "select flotilla.extend_jobs(n.last_value, n.last_value + 4000000) from flotilla.job_number n")
     }
 }
 

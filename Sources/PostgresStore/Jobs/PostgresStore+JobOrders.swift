@@ -28,13 +28,15 @@ extension PostgresStore {
         try Self.check(batch: ids.count)
         var open = Set(ids.map(\.rawValue))
         var done: [JobID] = []
-        for _ in 0..<Self.orderAttempts where !open.isEmpty {
+        var misses = 0
+        // A job that moves in the same moment is in no place for one look, and somewhere else for the next.
+        for _ in 0..<Self.orderAttempts where !open.isEmpty && misses < 2 {
             let found = try await self.queueRow(statement(open.sorted())).reading([Int64].self)
             for id in found {
                 open.remove(id)
                 done.append(try JobID(stored: id))
             }
-            if found.isEmpty { break }
+            if found.isEmpty { misses += 1 }
         }
         return done.sorted()
     }

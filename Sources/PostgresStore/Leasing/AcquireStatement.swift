@@ -14,7 +14,8 @@ enum AcquireStatement {
         let isOrdered = requests.contains { $0.orderKey != nil }
         return """
             with \(Fragments.me(right)), \(Self.asked(requests)), chosen as (
-                select a.*, null::smallint as limit_slot from asked a
+                -- All turns come before the first row, as with limits: or the two would wait for each other.
+                select a.*, null::smallint as limit_slot from asked a where (select count(*) from asked) >= 0
             ), \(Self.granted(by: right, onConflict: isOrdered ? "" : "(kind, id)"))
             \(Self.answer)
             """

@@ -260,7 +260,7 @@ insert into flotilla.shard (number) select generate_series(0, 255);
 -- them one line, nothing else.
 create function flotilla.job_lane(kind text, account uuid, requires text[]) returns bigint
     language sql immutable parallel safe
-    return ('x' || substr(md5(kind || '/' || coalesce(account::text, '') || '/' || array_to_string(requires, ',')),
+    return ('x' || substr(md5(kind || '/' || coalesce(account::text, '') || '/' || array_to_string(requires, chr(31))),
                           1, 16))::bit(64)::bigint;
 
 -- Lower goes first: each level of priority is worth a minute of waiting.
@@ -276,6 +276,8 @@ declare
     parent text;
     made integer := 0;
 begin
+    -- One after the other; two would make the same table.
+    perform pg_advisory_xact_lock(1718382454, 0);
     for part in lowest / width .. highest / width loop
         foreach parent in array array['job', 'outcome'] loop
             if to_regclass(format('flotilla.%s_%s', parent, part)) is null then

@@ -20,8 +20,7 @@ extension PostgresStore {
             record.id = item.operation.id
             return record
         }
-        let rows = try await self.run(
-            """
+        let statement: PostgresStatement = """
             with asked as materialized (
                 select * from unnest(
                     \(names.map { $0.0.operation.id }), \(names.map { $0.0.operation.account.rawValue }),
@@ -44,7 +43,8 @@ extension PostgresStore {
                 \(TransferRow.upsert(records, where: "r.id in (select operation from gone)"))
             )
             select operation, \(EventFragments.tell(from: "gone")) from gone group by operation
-            """)
+            """
+        let rows = try await self.makingJobs(statement)
         var operations: Set<UUID> = []
         var hasJobs = false
         for row in rows {
@@ -53,6 +53,18 @@ extension PostgresStore {
         }
         if hasJobs { self.doorbell?.ring() }
         return operations
+    }
+
+    /// Jobs that find no partition must not keep a change from its end: without a leader for long they run out, and then
+    /// whoever needs them makes some.
+    private func makingJobs(_ statement: PostgresStatement) async throws(StoreError) -> PostgresRows {
+        do throws(StoreError) {
+            return try await self.run(statement)
+        } catch {
+            guard error.isRefusal(.checkViolation) else { throw error }
+            try await self.extendJobs()
+            return try await self.run(statement)
+        }
     }
 
     /// One entry an operation, with the names of all its entries: a record can be written once in a

@@ -6,7 +6,7 @@ extension PostgresStore {
     /// As ``run(_:deadline:)``; where the answer is lost, the session is noted.
     func deciding(_ statement: PostgresStatement) async throws(StoreError) -> PostgresRows {
         do throws(PostgresError) {
-            return try await self.lane.query(statement) { self.lost.note($0) }
+            return try await self.lane.query(statement, watch: self.lost.watch())
         } catch {
             throw StoreError(error)
         }
@@ -49,10 +49,11 @@ extension PostgresStore {
     private static func still(there lost: [PostgresSession], ending: Bool) -> PostgresStatement {
         // Waits a moment for each, since it mostly ends at once.
         let ended: PostgresStatement =
-            ending ? "started is not null and pg_terminate_backend(pid, 200)" : "false"
+            ending ? "started is not null and not committed and pg_terminate_backend(pid, 200)" : "false"
         return """
             with there as materialized (
-                select l.pid, l.started
+                -- Who waits for a standby has committed, and ending it would show what a failover may lose.
+                select l.pid, l.started, coalesce(a.wait_event, '') = 'SyncRep' as committed
                 from unnest(\(lost.map(\.backendID)), \(lost.map(\.startedAt))) as l (pid, started)
                 join pg_stat_activity a on a.pid = l.pid
                 where a.datname = current_database() and a.usename = current_user and a.pid <> pg_backend_pid()

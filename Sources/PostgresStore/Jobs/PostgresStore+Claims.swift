@@ -35,7 +35,9 @@ extension PostgresStore {
         return []
     }
 
-    /// Whoever made a limit drew its number and did not come to note it, or a crash has put the sequence ahead of it, since
+    /// Notes a limit's number that nobody has noted.
+    ///
+    /// Whoever made the limit drew it and did not come to note it, or a crash has put the sequence ahead of it, since
     /// sequences log 32 numbers at a time. A higher number is right for everybody; the row orders those who raise it.
     private func raiseLimitNumber() async throws(StoreError) {
         _ = try await self.queue(

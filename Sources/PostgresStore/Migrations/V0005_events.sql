@@ -24,7 +24,8 @@ create type flotilla.name_change as (
 create function flotilla.tell(changes flotilla.name_change[]) returns integer language plpgsql
     set plan_cache_mode = force_generic_plan
     -- The keys of ordered webhooks are joined by hash: row by row, hundreds of changes take seconds.
-    set enable_nestloop = off as $$
+    -- What cannot be joined so looks dear then, and must not be compiled for that.
+    set enable_nestloop = off set jit = off as $$
 declare
     told integer;
 begin

@@ -35,6 +35,27 @@ enum Fragments {
         """
     }
 
+    /// The incarnations that hold rows of a table and are not live, as the CTE `dead`; after ``me(_:)``.
+    ///
+    /// For a statement that begins with `with recursive`. Holders are read off the table's index by incarnation, one step
+    /// each, so that what the living hold costs nothing.
+    static func deadHolders(in table: String) -> PostgresStatement {
+        """
+        holder (incarnation) as (
+            (select r.incarnation from flotilla.\(unescaped: table) r order by r.incarnation limit 1)
+            union all
+            select (
+                select r.incarnation from flotilla.\(unescaped: table) r where r.incarnation > h.incarnation
+                order by r.incarnation limit 1)
+            from holder h where h.incarnation is not null
+        ), dead as materialized (
+            select h.incarnation from holder h
+            where h.incarnation is not null and exists (select from me) and not exists (
+                select from flotilla.member m where m.incarnation = h.incarnation and m.status <> 'dead')
+        )
+        """
+    }
+
     /// Makes the next view if `source` has rows: CTEs for the version, its history, and the history's end.
     ///
     /// - Parameter source: a CTE with `slot`, `name`, `incarnation` and `reason`.

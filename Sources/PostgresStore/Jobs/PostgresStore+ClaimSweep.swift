@@ -21,18 +21,7 @@ extension PostgresStore {
     /// Holders are read off the index, one step each, so that the claims of the living cost nothing.
     private static func sweepDead(limit: Int, by right: NodeRight) -> PostgresStatement {
         """
-        with recursive \(Fragments.me(right)), holder (incarnation) as (
-            (select c.incarnation from flotilla.claim c order by c.incarnation limit 1)
-            union all
-            select (
-                select c.incarnation from flotilla.claim c where c.incarnation > h.incarnation
-                order by c.incarnation limit 1)
-            from holder h where h.incarnation is not null
-        ), dead as materialized (
-            select h.incarnation from holder h
-            where h.incarnation is not null and exists (select from me) and not exists (
-                select from flotilla.member m where m.incarnation = h.incarnation and m.status <> 'dead')
-        ), doomed as materialized (
+        with recursive \(Fragments.me(right)), \(Fragments.deadHolders(in: "claim")), doomed as materialized (
             select c.tid from dead d cross join lateral (
                 select c.ctid as tid from flotilla.claim c where c.incarnation = d.incarnation
                 order by c.job limit \(limit)

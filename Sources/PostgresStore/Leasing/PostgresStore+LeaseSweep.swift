@@ -14,18 +14,7 @@ extension PostgresStore {
         return try LeaseRow.records(
             await self.run(
                 """
-                with recursive \(Fragments.me(right)), holder (incarnation) as (
-                    (select l.incarnation from flotilla.lease l order by l.incarnation limit 1)
-                    union all
-                    select (
-                        select l.incarnation from flotilla.lease l where l.incarnation > h.incarnation
-                        order by l.incarnation limit 1)
-                    from holder h where h.incarnation is not null
-                ), dead as materialized (
-                    select h.incarnation from holder h
-                    where h.incarnation is not null and exists (select from me) and not exists (
-                        select from flotilla.member m where m.incarnation = h.incarnation and m.status <> 'dead')
-                ), doomed as materialized (
+                with recursive \(Fragments.me(right)), \(Fragments.deadHolders(in: "lease")), doomed as materialized (
                     select l.kind, l.id, l.epoch from dead d cross join lateral (
                         select l.kind, l.id, l.epoch from flotilla.lease l
                         where l.incarnation = d.incarnation

@@ -67,14 +67,20 @@ import Testing
     }
 
     /// Runs while an upload of the account is under way and stands still.
+    ///
+    /// The upload itself is refused when a question is being answered just then, and is sent again.
     private static func holding(
         _ node: DoorNode, _ login: TestLogin, _ work: @Sendable () async throws -> Void
     ) async throws {
         let head =
             "PUT /files/x HTTP/1.1\r\nHost: x\r\nAuthorization: \(login.authorization)\r\nContent-Length: 10\r\n\r\nabc"
-        let connection = try await RawConnection.open(port: node.filesPort)
         try await withThrowingTaskGroup { tasks in
-            tasks.addTask { _ = try? await connection.exchange([head]) }
+            tasks.addTask {
+                while !Task.isCancelled {
+                    let connection = try await RawConnection.open(port: node.filesPort)
+                    _ = try? await connection.exchange([head]) { $0.contains(" 503 ") }
+                }
+            }
             try await work()
             tasks.cancelAll()
         }

@@ -3,6 +3,8 @@ import ClusterPorts
 import ClusterTestKit
 import PostgresDriver
 
+import struct Foundation.UUID
+
 /// The writes of one victim: they go on whatever happens to it, and each is counted by what was known when it began.
 struct Life: Sendable {
     let victim: Victim
@@ -53,7 +55,8 @@ struct Life: Sendable {
 
     /// Compares when what it wrote became visible with when its death did, whatever anybody was answered.
     ///
-    /// The commits' own stamps decide, and death is the row that nobody changes later: its place in the history.
+    /// The commits' own stamps decide, of rows that nobody changes later: the death in the history, and the notes
+    /// of the ``Witness``.
     func judgeOrder() async throws {
         guard self.victim.scene.judgesOrder else { return }
         let incarnation = self.victim.right.incarnation.rawValue
@@ -63,13 +66,8 @@ struct Life: Sendable {
                 select pg_xact_commit_timestamp(xmin) as at from flotilla.view_history
                 where incarnation = \(incarnation) and reason ~ '^(evicted|crashed|silent)'
             ), written as (
-                select pg_xact_commit_timestamp(xmin) as at from flotilla.lease where incarnation = \(incarnation)
-                union all
-                select pg_xact_commit_timestamp(xmin) from flotilla.name
-                where account_id = \(self.victim.account.rawValue)
-                union all
-                select pg_xact_commit_timestamp(xmin) from flotilla.transfer
-                where account = \(self.victim.accountName.description)
+                select pg_xact_commit_timestamp(xmin) as at from witness.written
+                where key = any (\(self.keys))
             )
             select (select count(*) from death), count(*), count(*) filter (where w.at > (select max(at) from death))
             from written w
@@ -83,12 +81,21 @@ struct Life: Sendable {
             rows: Int(rows), afterDeath: Int(late), story: "\(self.victim.right)")
     }
 
+    /// What the witness calls it.
+    private var keys: [String] {
+        [
+            self.victim.right.incarnation.description, self.victim.account.rawValue.uuidString.lowercased(),
+            self.victim.accountName.description,
+        ]
+    }
+
     /// So that no later victim has more to wade through than an earlier one.
     func clear() async throws {
         let incarnation = self.victim.right.incarnation.rawValue
         _ = try await self.victim.scene.pool.query(
             """
             with names as (delete from flotilla.name where account_id = \(self.victim.account.rawValue)),
+                 notes as (delete from witness.written where key = any (\(self.keys))),
                  transfers as (delete from flotilla.transfer where account = \(self.victim.accountName.description)),
                  departures as (
                      update flotilla.departed set swept_at = clock_timestamp()

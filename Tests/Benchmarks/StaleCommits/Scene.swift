@@ -43,6 +43,7 @@ struct Scene: Sendable {
     func prepare(logger: Logger) async throws {
         _ = try await SchemaMigrator(pool: self.pool, logger: logger).run()
         _ = try await self.pool.query("update flotilla.cluster set member_limit = 200")
+        try await Witness.prepare(self.pool)
     }
 }
 

@@ -68,11 +68,15 @@ extension Victim {
                 == .decided
         case .releaseFolder:
             guard let (operation, folder) = stock.take({ $0.marks.popLast() }) else { return nil }
+            let before = try await Witness.newest(about: self.account, on: self.scene.pool)
             try await store.release(folders: [folder], of: operation, by: self.right)
+            // Whoever buries it releases the folder too, and the witness passes that over.
             return try await self.isTrue(
                 """
-                select not \(operation.id) = any (busy_operation) from flotilla.home
-                where account_id = \(self.account.rawValue)
+                select exists (
+                    select from witness.written
+                    where place = 'home' and key = \(self.account.rawValue)::text and id > \(before)
+                      and not \(operation.id) = any (operations))
                 """)
         default: return try await self.record()
         }

@@ -52,6 +52,7 @@ struct WokenWriter: AsyncParsableCommand {
                 pool: pool, store: PostgresStore(pool: pool),
                 lines: PostgresHeartbeatLines(server: configuration.heartbeats), tally: tally,
                 isBroken: false, judgesOrder: try stamps.exactlyOne()[0, as: Bool.self])
+            try await Witness.prepare(pool)
             try await self.live(on: scene)
         }
         try tally.printLine()

@@ -18,6 +18,7 @@ package enum AdminDoor {
         package var webhooks: any WebhookStore
         package var events: any EventStore
         package var jobs: any JobStore & JobControl
+        package var schedules: any ScheduleStore
         /// What may be submitted.
         package var jobKinds: Set<JobKind>
         package var explainer: (any JobExplainer)?
@@ -33,6 +34,7 @@ package enum AdminDoor {
             gatekeeper: Gatekeeper, desk: AccountDesk, transfers: any TransferStore,
             members: any MemberControl, leases: any LeaseStore, feed: any FeedStore,
             webhooks: any WebhookStore, events: any EventStore, jobs: any JobStore & JobControl,
+            schedules: any ScheduleStore,
             jobKinds: Set<JobKind> = [], explainer: (any JobExplainer)? = nil,
             doorbell: (any Doorbell)? = nil, standing: any NodeStanding,
             cache: (any ViewCache)?, gauge: RequestGauge,
@@ -50,6 +52,7 @@ package enum AdminDoor {
             self.webhooks = webhooks
             self.events = events
             self.jobs = jobs
+            self.schedules = schedules
             self.jobKinds = jobKinds
             self.explainer = explainer
             self.doorbell = doorbell
@@ -69,8 +72,9 @@ package enum AdminDoor {
         let responder = AdminResponder(
             gatekeeper: needs.gatekeeper, desk: needs.desk, transfers: needs.transfers,
             members: needs.members, leases: needs.leases, feed: needs.feed, webhooks: needs.webhooks,
-            events: needs.events, jobs: needs.jobs, jobKinds: needs.jobKinds, explainer: needs.explainer,
-            doorbell: needs.doorbell, watchers: WatcherGauge(limit: 64),
+            events: needs.events, jobs: needs.jobs, schedules: needs.schedules,
+            jobKinds: needs.jobKinds, explainer: needs.explainer, doorbell: needs.doorbell,
+            watchers: WatcherGauge(limit: 64),
             standing: needs.standing, cache: needs.cache,
             ingress: { IngressAnswer(needs.weight(), needs.gauge) })
         return DoorServer(

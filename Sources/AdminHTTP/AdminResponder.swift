@@ -18,6 +18,7 @@ struct AdminResponder: DoorService {
     let webhooks: any WebhookStore
     let events: any EventStore
     let jobs: any JobStore & JobControl
+    let schedules: any ScheduleStore
     /// What this program knows how to do.
     let jobKinds: Set<JobKind>
     let explainer: (any JobExplainer)?
@@ -62,6 +63,9 @@ struct AdminResponder: DoorService {
             return try await self.showTransfer(id)
         case .webhook(let route):
             return try await self.answerWebhooks(
+                route, request, target.query, context.channel, by: token?.label ?? "")
+        case .schedule(let route):
+            return try await self.answerSchedules(
                 route, request, target.query, context.channel, by: token?.label ?? "")
         case .accounts, .createAccount, .account, .changeAccount, .keys, .createKey, .revokeKey:
             do {

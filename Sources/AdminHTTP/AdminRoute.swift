@@ -30,6 +30,7 @@ package enum AdminRoute: Sendable, Equatable {
     case cache
     case webhook(WebhookRoute)
     case jobs(JobRoute)
+    case schedule(ScheduleRoute)
 
     /// The least role that may do it; nil for what needs no token.
     package var role: OperatorToken.Role? {
@@ -44,6 +45,7 @@ package enum AdminRoute: Sendable, Equatable {
             .revokeKey:
             .operator
         case .webhook(let route): route.role
+        case .schedule(let route): route.role
         }
     }
 }
@@ -106,7 +108,7 @@ extension AdminRoute {
                 path: "/accounts/{name}/keys/{id}",
                 methods: [("DELETE", { .revokeKey(account: $0[0], id: $0[1]) })]),
             Pattern(path: "/cache", methods: [("GET", { _ in .cache })]),
-        ] + WebhookRoute.patterns + JobRoute.patterns
+        ] + WebhookRoute.patterns + JobRoute.patterns + ScheduleRoute.patterns
 
     /// HEAD is answered as GET without a body.
     package init(method: HTTPRequest.Method, target: RequestTarget) throws(Problem) {

@@ -13,7 +13,7 @@ struct FlotillaCommand: AsyncParsableCommand {
             AccountsCommand.self,
             TransfersCommand.self, TokenCommand.self, LeasesCommand.self, WatchCommand.self,
             WebhooksCommand.self, EventsCommand.self,
-            JobsCommand.self,
+            JobsCommand.self, SchedulesCommand.self,
             SimulateCommand.self,
         ])
 

@@ -88,6 +88,7 @@ package struct DoorNode: Sendable {
                         .init(
                             gatekeeper: gatekeeper, desk: desk, transfers: store, members: store,
                             leases: store, feed: store, webhooks: store, events: store, jobs: store,
+                            schedules: store,
                             jobKinds: Set([JobKind("noop")].compactMap(\.self)),
                             standing: standing, cache: nil,
                             gauge: gauge),

@@ -17,7 +17,9 @@ package struct JobSubmission: Sendable, Equatable {
         }
         self.account = try fields.text("account")
         let payload = try fields.value("payload") ?? .object([:])
-        var spec = JobSpec(kind: kind, payload: try Self.text(of: payload), submitter: submitter)
+        var spec = JobSpec(
+            kind: kind, payload: try Self.text(of: payload, longest: JobSpec.payloadLimit),
+            submitter: submitter)
         spec.priority = try Self.number("priority", &fields, 0...9) ?? spec.priority
         spec.delay = try Self.number("delay_seconds", &fields, 0...Self.year).map { .seconds($0) }
         spec.deadline = try Self.number("deadline_seconds", &fields, 1...Self.week).map { .seconds($0) }
@@ -26,30 +28,31 @@ package struct JobSubmission: Sendable, Equatable {
         spec.orderKey = try Self.key("order_key", try fields.text("order_key"))
         spec.requires = try Self.requirements(&fields)
         try fields.finish()
-        if let idempotencyKey {
-            guard Self.isKey(idempotencyKey) else {
-                throw Problem(
-                    .badRequest, .invalidHeader,
-                    "the header Idempotency-Key must have 1 to 200 bytes and no control characters"
-                ).with("header", "idempotency-key")
-            }
-            spec.idempotencyKey = idempotencyKey
-        }
+        spec.idempotencyKey = try Self.checked(idempotencyKey: idempotencyKey)
         self.spec = spec
+    }
+
+    static func checked(idempotencyKey key: String?) throws(Problem) -> String? {
+        guard let key, !Self.isKey(key) else { return key }
+        throw Problem(
+            .badRequest, .invalidHeader,
+            "the header Idempotency-Key must have 1 to 200 bytes and no control characters"
+        ).with("header", "idempotency-key")
     }
 
     private static let year = 366 * 86_400
     private static let week = 7 * 86_400
 
-    private static func text(of payload: JSONValue) throws(Problem) -> String {
+    /// - Parameter longest: in bytes.
+    static func text(of payload: JSONValue, longest: Int) throws(Problem) -> String {
         let buffer: Data
         do {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             buffer = try encoder.encode(payload)
         } catch { throw BodyFields.invalid("payload", "it cannot be written as JSON") }
-        guard buffer.count <= JobSpec.payloadLimit else {
-            throw BodyFields.invalid("payload", "it may have \(JobSpec.payloadLimit) bytes at most")
+        guard buffer.count <= longest else {
+            throw BodyFields.invalid("payload", "it may have \(longest) bytes at most")
         }
         let text = String(decoding: buffer, as: UTF8.self)
         guard !text.contains("\\u0000") else {

@@ -20,6 +20,7 @@ struct Doors {
     let webhooks: any WebhookStore
     let events: any EventStore
     let jobs: any JobStore & JobControl
+    let schedules: any ScheduleStore
     let queue: NodeQueue
     let standing: any NodeStanding
     let cache: (any ViewCache)?
@@ -42,7 +43,7 @@ struct Doors {
             AdminDoor.Dependencies(
                 gatekeeper: self.gatekeeper, desk: self.desk, transfers: self.transfers,
                 members: self.members, leases: self.leases, feed: self.feed, webhooks: self.webhooks,
-                events: self.events, jobs: self.jobs, jobKinds: self.queue.kinds,
+                events: self.events, jobs: self.jobs, schedules: self.schedules, jobKinds: self.queue.kinds,
                 explainer: self.queue.explainer, doorbell: self.queue.doorbell,
                 standing: self.standing, cache: self.cache, gauge: self.gauge,
                 weight: { [agent] in

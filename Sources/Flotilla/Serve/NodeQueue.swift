@@ -15,6 +15,8 @@ struct NodeQueue {
     /// What may be submitted: what this program knows how to do, but for messages, which only events make.
     let kinds: Set<JobKind>
     let explainer: QueueExplainer
+    /// What is done for the shards that the node owns.
+    let works: [any StandingWork]
     /// In the order in which they start; they stop in the reverse one, before the node leaves.
     let services: [any Service]
 
@@ -37,6 +39,7 @@ struct NodeQueue {
         self.runner = runner
         self.kinds = Set(handlers.map(\.kind).filter { $0.description != "webhook" })
         self.explainer = QueueExplainer(store: store, standing: standing, runner: runner)
+        self.works = [ScheduleTicker(store: store, standing: standing, logger: logger)]
         self.services = [sender, stager, sweeper, runner]
     }
 }

@@ -57,7 +57,7 @@ struct NodeService: Service {
         let doors = Doors(
             settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
             members: store, leases: store, feed: store, webhooks: store, events: store, jobs: store,
-            queue: queue, standing: board, cache: cache?.view, gauge: gauge, agent: agent,
+            schedules: store, queue: queue, standing: board, cache: cache?.view, gauge: gauge, agent: agent,
             logger: self.logger)
         let runtime = ClusterRuntime(
             store: claims,

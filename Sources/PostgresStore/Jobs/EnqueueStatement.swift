@@ -9,6 +9,16 @@ enum EnqueueStatement {
     ///
     /// Those that are missing were submitted before, or by somebody else in the same moment.
     static func enqueue(_ specs: [JobSpec]) -> PostgresStatement {
+        """
+        with \(Self.parts(specs))
+        select coalesce(array_agg(place), '{}'), coalesce(array_agg(id), '{}') from ranked
+        """
+    }
+
+    /// The same as CTEs, for statements that do more; `ranked` has a row for each job that is enqueued.
+    ///
+    /// - Parameter condition: SQL over `a`, a job that is asked for; those for which it is false are left out.
+    static func parts(_ specs: [JobSpec], where condition: PostgresStatement = "true") -> PostgresStatement {
         let isSubmitted = specs.contains { $0.idempotencyKey != nil }
         let isKeyed = specs.contains { $0.orderKey != nil }
         let isDelayed = specs.contains { $0.delay != nil }
@@ -20,8 +30,9 @@ enum EnqueueStatement {
         let isNext: PostgresStatement = isKeyed ? "t.is_first" : "true"
         let ticket: PostgresStatement = isKeyed ? "ticket" : "null"
         var statement: PostgresStatement = """
-            with asked as materialized (
-                select a.*, nextval('flotilla.job_number') as id from \(Self.asked(specs)) order by a.place
+            asked as materialized (
+                select a.*, nextval('flotilla.job_number') as id from \(Self.asked(specs))
+                where \(condition) order by a.place
             ), \(first), now as materialized (
                 select clock_timestamp() as time
             ), \(tickets) timed as materialized (
@@ -62,8 +73,6 @@ enum EnqueueStatement {
                 )
                 """)
         }
-        statement.append(
-            " select coalesce(array_agg(place), '{}'), coalesce(array_agg(id), '{}') from ranked")
         return statement
     }
 

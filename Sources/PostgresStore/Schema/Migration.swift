@@ -39,6 +39,10 @@ package struct Migration: Sendable {
             version: 5, name: "events",
             script: String(decoding: PackageResources.V0005_events_sql, as: UTF8.self),
             minReaderVersion: 1),
+        Migration(
+            version: 6, name: "schedules",
+            script: String(decoding: PackageResources.V0006_schedules_sql, as: UTF8.self),
+            minReaderVersion: 1),
     ]
 
     /// The newest schema that this program knows.

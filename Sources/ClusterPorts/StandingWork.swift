@@ -33,8 +33,9 @@ package protocol ShardDesk: Sendable {
 
 /// What came of a round.
 package struct StandingRound: Sendable, Hashable {
-    /// Units of work done for each shard; of all kinds of work a unit is about a statement that writes. Shards with none
-    /// need not be named.
+    /// Units of work done for each shard; of all kinds of work a unit is about a statement that writes.
+    ///
+    /// Shards with none need not be named.
     package var done: [ShardNumber: Double]
     /// Until there will be something to do, as far as it knows; bounded by whoever calls to between 50 ms and 60 s.
     package var rest: Duration

@@ -222,9 +222,8 @@ let package = Package(
         .testTarget(
             name: "FileServiceTests",
             dependencies: [
-                "FileService", "SharedMount", "ClusterTestKit", "PostgresStore", "PostgresDriver",
-                "ClusterPorts",
-                "ClusterModel", lifecycle, logging, nioCore,
+                "FileService", "WorkService", "SharedMount", "ClusterTestKit", "PostgresStore",
+                "PostgresDriver", "ClusterPorts", "ClusterModel", crypto, lifecycle, logging, nioCore,
             ],
             swiftSettings: ours),
         .testTarget(

@@ -21,6 +21,8 @@ package enum AdminDoor {
         package var schedules: any ScheduleStore
         /// What may be submitted.
         package var jobKinds: Set<JobKind>
+        /// What the node's handlers read in the payload of a submission.
+        package var readPayload: @Sendable (JobSpec) -> PayloadReading
         package var explainer: (any JobExplainer)?
         package var doorbell: (any Doorbell)?
         package var standing: any NodeStanding
@@ -35,7 +37,9 @@ package enum AdminDoor {
             members: any MemberControl, leases: any LeaseStore, feed: any FeedStore,
             webhooks: any WebhookStore, events: any EventStore, jobs: any JobStore & JobControl,
             schedules: any ScheduleStore,
-            jobKinds: Set<JobKind> = [], explainer: (any JobExplainer)? = nil,
+            jobKinds: Set<JobKind> = [],
+            readPayload: @escaping @Sendable (JobSpec) -> PayloadReading = { _ in PayloadReading() },
+            explainer: (any JobExplainer)? = nil,
             doorbell: (any Doorbell)? = nil, standing: any NodeStanding,
             cache: (any ViewCache)?, gauge: RequestGauge,
             weight: @escaping @Sendable () -> IngressWeightReading = {
@@ -54,6 +58,7 @@ package enum AdminDoor {
             self.jobs = jobs
             self.schedules = schedules
             self.jobKinds = jobKinds
+            self.readPayload = readPayload
             self.explainer = explainer
             self.doorbell = doorbell
             self.standing = standing
@@ -72,8 +77,8 @@ package enum AdminDoor {
         let responder = AdminResponder(
             gatekeeper: needs.gatekeeper, desk: needs.desk, transfers: needs.transfers,
             members: needs.members, leases: needs.leases, feed: needs.feed, webhooks: needs.webhooks,
-            events: needs.events, jobs: needs.jobs, schedules: needs.schedules,
-            jobKinds: needs.jobKinds, explainer: needs.explainer, doorbell: needs.doorbell,
+            events: needs.events, jobs: needs.jobs, schedules: needs.schedules, jobKinds: needs.jobKinds,
+            readPayload: needs.readPayload, explainer: needs.explainer, doorbell: needs.doorbell,
             watchers: WatcherGauge(limit: 64),
             standing: needs.standing, cache: needs.cache,
             ingress: { IngressAnswer(needs.weight(), needs.gauge) })
@@ -81,5 +86,29 @@ package enum AdminDoor {
             responder: Door(responder, standing: needs.standing, gauge: needs.gauge), address: address,
             limits: limits,
             services: [], logger: logger, onBound: onBound)
+    }
+}
+
+/// What a handler reads in the payload of a job that is to be submitted.
+package struct PayloadReading: Hashable, Sendable {
+    /// What is wrong with it: a field, with dots between the names of objects, and why.
+    package struct Fault: Hashable, Sendable {
+        /// Empty for the payload itself.
+        package var field: String
+        package var reason: String
+
+        package init(field: String, reason: String) {
+            self.field = field
+            self.reason = reason
+        }
+    }
+
+    package var fault: Fault?
+    /// Whose share the job is taken from, unless the submitter says.
+    package var account: AccountName?
+
+    package init(fault: Fault? = nil, account: AccountName? = nil) {
+        self.fault = fault
+        self.account = account
     }
 }

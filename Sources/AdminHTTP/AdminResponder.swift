@@ -21,6 +21,7 @@ struct AdminResponder: DoorService {
     let schedules: any ScheduleStore
     /// What this program knows how to do.
     let jobKinds: Set<JobKind>
+    let readPayload: @Sendable (JobSpec) -> PayloadReading
     let explainer: (any JobExplainer)?
     let doorbell: (any Doorbell)?
     let watchers: WatcherGauge

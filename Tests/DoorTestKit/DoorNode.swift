@@ -90,6 +90,13 @@ package struct DoorNode: Sendable {
                             leases: store, feed: store, webhooks: store, events: store, jobs: store,
                             schedules: store,
                             jobKinds: Set([JobKind("noop")].compactMap(\.self)),
+                            // As a handler would that knows no colours, and has alice pay.
+                            readPayload: { spec in
+                                let isUnfit = spec.payload.contains("colour")
+                                return PayloadReading(
+                                    fault: isUnfit ? .init(field: "to.colour", reason: "is not known") : nil,
+                                    account: spec.payload.contains("alice") ? AccountName("alice") : nil)
+                            },
                             standing: standing, cache: nil,
                             gauge: gauge),
                         address: anywhere, limits: limits, logger: logger, onBound: { adminPort.set($0) }),

@@ -67,7 +67,16 @@ extension AdminResponder {
             let known = self.jobKinds.map(\.description).sorted().joined(separator: ", ")
             throw BodyFields.invalid("kind", "“\(spec.kind)” is none of \(known)")
         }
-        if let account = submission.account { spec.account = try await self.account(account).id }
+        let reading = self.readPayload(spec)
+        if let fault = reading.fault {
+            let field = fault.field.isEmpty ? "payload" : "payload.\(fault.field)"
+            throw BodyFields.invalid(field, "it \(fault.reason)")
+        }
+        if let account = submission.account {
+            spec.account = try await self.account(account).id
+        } else if let account = reading.account {
+            spec.account = try await self.account(account.description).id
+        }
         let complete = spec
         let answers = try await self.onStore { () async throws(StoreError) in
             try await self.jobs.enqueue([complete])

@@ -72,6 +72,12 @@ extension NameChanger {
     private func unknown(
         _ error: FileServiceError, _ operation: Operation, _ change: NameChange, by right: NodeRight
     ) -> ChangeFailure {
+        guard self.logsUndecided else {
+            let names = RollForwardPlan.names(of: change)
+            let staged = RollForwardPlan.staged(by: change)
+            self.aftercare.add(.change(operation, names, right, staged: staged))
+            return ChangeFailure(error, isNamed: true)
+        }
         var record = RollForwardPlan.finished(
             operation, change, by: right.incarnation, failure: .lost, at: Date()
         ).record

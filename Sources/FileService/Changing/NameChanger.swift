@@ -30,6 +30,21 @@ struct NameChanger: Sendable {
     let log: TransferLog
     let patience: Duration
     let logger: Logger
+    /// Whether a change of which nobody can tell whether it was decided is logged as failed when it was not.
+    var logsUndecided = true
+
+    /// The same for a job, which uses the id of a change again in its next run: a record of this run's failure would
+    /// stand in for what that one decides.
+    ///
+    /// - Parameter names: that prove the job's claim.
+    func forJob(_ names: any NameStore) -> NameChanger {
+        var changer = NameChanger(
+            names: names, transfers: self.transfers, standing: self.standing,
+            decider: Decider(names: names, batch: 1, queue: 1), rollForward: self.rollForward,
+            aftercare: self.aftercare, log: self.log, patience: self.patience, logger: self.logger)
+        changer.logsUndecided = false
+        return changer
+    }
 
     /// Publishes without a look at the disk: one decision, made together with others of this node.
     ///

@@ -35,7 +35,7 @@ extension FileService {
         }
     }
 
-    private func checkAbsent(_ path: HomePath, in account: AccountName) async throws(FileServiceError) {
+    func checkAbsent(_ path: HomePath, in account: AccountName) async throws(FileServiceError) {
         let found = try await onMount(path) { () async throws(VaultError) in
             try await self.vault.status(of: path, in: account)
         }

@@ -52,7 +52,7 @@ extension FileService {
     }
 
     /// Looks whether the upload can end well, before its bytes are received.
-    private func place(
+    func place(
         _ path: HomePath, in account: AccountName, options: PutOptions
     ) async throws(FileServiceError) -> FileStatus? {
         let found = try await onMount(path) { () async throws(VaultError) in
@@ -132,7 +132,8 @@ extension FileService {
         _ right: NodeRight, _ transfer: OpenTransfer
     ) async -> Result<PutReceipt, FileServiceError> {
         do throws(ChangeFailure) {
-            let carried = try await self.decide(sealed, path, operation, options: options, right)
+            let carried = try await self.decide(
+                sealed, path, operation, options: options, right, by: self.changer)
             transfer.left()
             if let failure = carried.failure { return .failure(Self.error(for: failure, at: path, options)) }
             let tag = await self.entityTag(of: sealed.staged.identity, at: path, in: operation.accountName)
@@ -152,20 +153,20 @@ extension FileService {
         }
     }
 
-    private func decide(
+    func decide(
         _ sealed: SealedFile, _ path: HomePath, _ operation: Operation, options: PutOptions,
-        _ right: NodeRight
+        _ right: NodeRight, by changer: NameChanger
     ) async throws(ChangeFailure) -> CarriedOut {
         guard options.isConditional else {
             let publication = Publication(
                 operation: operation, path: path, staged: sealed.staged, digest: sealed.digest, replaces: true
             )
-            return try await self.changer.publish(publication, by: right) {
+            return try await changer.publish(publication, by: right) {
                 () async throws(FileServiceError) in
                 try await self.checkParent(of: path, in: operation.accountName, making: options.makesParents)
             }
         }
-        return try await self.changer.change([path], for: operation, by: right) {
+        return try await changer.change([path], for: operation, by: right) {
             () async throws(FileServiceError) in
             let found = try await onMount(path) { () async throws(VaultError) in
                 try await self.vault.status(of: path, in: operation.accountName)
@@ -178,7 +179,7 @@ extension FileService {
         }
     }
 
-    private static func error(
+    static func error(
         for failure: RollForwardPlan.Failure, at path: HomePath, _ options: PutOptions
     ) -> FileServiceError {
         switch failure {

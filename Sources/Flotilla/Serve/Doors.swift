@@ -44,6 +44,7 @@ struct Doors {
                 gatekeeper: self.gatekeeper, desk: self.desk, transfers: self.transfers,
                 members: self.members, leases: self.leases, feed: self.feed, webhooks: self.webhooks,
                 events: self.events, jobs: self.jobs, schedules: self.schedules, jobKinds: self.queue.kinds,
+                readPayload: NodeQueue.reading,
                 explainer: self.queue.explainer, doorbell: self.queue.doorbell,
                 standing: self.standing, cache: self.cache, gauge: self.gauge,
                 weight: { [agent] in

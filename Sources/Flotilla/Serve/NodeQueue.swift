@@ -1,3 +1,4 @@
+import AdminHTTP
 import ClusterModel
 import ClusterPorts
 import ClusterRuntime
@@ -21,13 +22,15 @@ struct NodeQueue {
     let services: [any Service]
 
     init(
-        store: PostgresStore, claims: PostgresStore, files: PosixVault, standing: StandingBoard,
-        doorbell: any Doorbell, meter: any LoadMeter, most: Int, logger: Logger
+        store: PostgresStore, claims: PostgresStore, files: PosixVault, homes: any JobFiles,
+        standing: StandingBoard, doorbell: any Doorbell, meter: any LoadMeter, most: Int, logger: Logger
     ) {
         let sender = WebhookSender()
         let handlers: [any JobHandler] = [
             WebhookHandler(webhooks: store, sender: sender, version: ProgramVersion.text, logger: logger),
             VerifyHandler(files: files, transfers: store), RetentionHandler(store: store),
+            CarryHandler(.copy, vault: files, files: homes, accounts: store),
+            CarryHandler(.move, vault: files, files: homes, accounts: store),
         ]
         let runner = JobRunner(
             store: claims, losses: claims, standing: standing, handlers: handlers, doorbell: doorbell,
@@ -41,5 +44,14 @@ struct NodeQueue {
         self.explainer = QueueExplainer(store: store, standing: standing, runner: runner)
         self.works = [ScheduleTicker(store: store, standing: standing, logger: logger)]
         self.services = [sender, stager, sweeper, runner]
+    }
+    /// What is wrong with a copy or a move is told to whoever submits it; its target's account pays for it.
+    @Sendable static func reading(_ spec: JobSpec) -> PayloadReading {
+        guard spec.kind == WorkKind.copy || spec.kind == WorkKind.move else { return PayloadReading() }
+        do throws(CarryOrder.Fault) {
+            return PayloadReading(account: try CarryOrder(spec.payload).to.account)
+        } catch {
+            return PayloadReading(fault: .init(field: error.field, reason: error.reason))
+        }
     }
 }

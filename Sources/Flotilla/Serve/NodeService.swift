@@ -52,7 +52,8 @@ struct NodeService: Service {
             logger: self.logger, onBound: { announcement.bound(agent: $0) })
         let claims = PostgresStore(pool: self.pool, lane: .claims)
         let queue = NodeQueue(
-            store: store, claims: claims, files: vault, standing: board, doorbell: doorbell, meter: gauge,
+            store: store, claims: claims, files: vault,
+            homes: JobFileDesk(files: files, names: store), standing: board, doorbell: doorbell, meter: gauge,
             most: self.settings.jobsMax, logger: self.logger)
         let doors = Doors(
             settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
@@ -73,8 +74,9 @@ struct NodeService: Service {
         services.append(Gated(runtime, until: announcement.listening))
         // They stop before the node leaves: what it holds is ended while it still has the right to.
         services += [leases, sweeper, duties]
-        services += queue.services
         services += [log, files, recovery]
+        // Before the files: what a job has begun to change, it still ends.
+        services += queue.services
         services.append(announcement.service(desk: desk, standing: board))
         services.append(Farewell(agent))
         try await Self.runAll(services, logger: self.logger)

@@ -2,6 +2,8 @@ import ClusterModel
 import ClusterPorts
 import PostgresDriver
 
+import struct Foundation.UUID
+
 /// Pieces of SQL that several statements share.
 enum Fragments {
     /// Rule R3: the row of the member who acts, locked, if it lives.
@@ -14,6 +16,31 @@ enum Fragments {
             select incarnation from flotilla.member
             where slot = \(right.slot.rawValue) and incarnation = \(right.incarnation.rawValue)
               and status in ('active', 'draining')
+            for key share
+        )
+        """
+    }
+
+    /// Rule R3 for what a job does: ``me(_:)`` has a row only while its claim holds too, locked like the member.
+    ///
+    /// Whoever ends the claim, sweeps it or takes it away deletes its row, and waits until the statement has committed; so
+    /// whoever claims the job afterwards sees what was decided. Nothing has a row either when one of the operations has
+    /// ended: an id that is used again by each run of the job is decided once.
+    static func me(
+        _ right: NodeRight, holding title: JobTitle, for operations: [UUID]
+    ) -> PostgresStatement {
+        """
+        living as materialized (
+            select incarnation from flotilla.member
+            where slot = \(right.slot.rawValue) and incarnation = \(right.incarnation.rawValue)
+              and status in ('active', 'draining')
+            for key share
+        ), me as materialized (
+            select c.incarnation from flotilla.claim c
+            where c.incarnation = \(right.incarnation.rawValue) and c.job = \(title.job.rawValue)
+              and c.epoch = \(title.epoch.rawValue) and exists (select from living)
+              and not exists (
+                  select from flotilla.transfer t where t.id = any (\(operations)) and t.status <> 'running')
             for key share
         )
         """

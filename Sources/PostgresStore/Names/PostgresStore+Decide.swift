@@ -9,9 +9,16 @@ extension PostgresStore {
     package func decide(
         _ publications: [Publication], by right: NodeRight
     ) async throws(StoreError) -> [DecisionAnswer] {
+        try await self.decide(publications, me: Fragments.me(right), by: right)
+    }
+
+    /// - Parameter me: what proves the right.
+    func decide(
+        _ publications: [Publication], me: PostgresStatement, by right: NodeRight
+    ) async throws(StoreError) -> [DecisionAnswer] {
         guard !publications.isEmpty else { return [] }
         try Self.check(batch: publications.count)
-        let rows = try await self.deciding(Self.decide(publications, by: right))
+        let rows = try await self.deciding(Self.decide(publications, me, by: right))
         guard rows.count == publications.count else {
             throw .corrupt("\(rows.count) answers came to \(publications.count) decisions")
         }
@@ -23,9 +30,11 @@ extension PostgresStore {
     /// Locks the homes against marking a folder, and reads what is busy from the locked rows.
     ///
     /// Of two for one name the earlier row in the index wins; the other one does nothing.
-    private static func decide(_ publications: [Publication], by right: NodeRight) -> PostgresStatement {
+    private static func decide(
+        _ publications: [Publication], _ me: PostgresStatement, by right: NodeRight
+    ) -> PostgresStatement {
         """
-        with \(Fragments.me(right)), asked as materialized (
+        with \(me), asked as materialized (
             select * from \(Self.unnested(publications))
         ), homes as materialized (
             select h.account_id, h.busy, h.busy_operation from flotilla.home h

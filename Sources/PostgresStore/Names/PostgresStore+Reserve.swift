@@ -10,11 +10,18 @@ extension PostgresStore {
     package func reserve(
         _ names: [HomePath], for operation: Operation, by right: NodeRight
     ) async throws(StoreError) -> DecisionAnswer {
+        try await self.reserve(names, for: operation, me: Fragments.me(right), by: right)
+    }
+
+    /// - Parameter me: what proves the right.
+    func reserve(
+        _ names: [HomePath], for operation: Operation, me: PostgresStatement, by right: NodeRight
+    ) async throws(StoreError) -> DecisionAnswer {
         try Self.check(batch: names.count)
         // Looking first keeps the usual conflict out of the server's log; the key settles what the look
         // missed.
         let statement: PostgresStatement = """
-            with \(Fragments.me(right)), asked as materialized (
+            with \(me), asked as materialized (
                 select distinct path, sha256(path) as path_key
                 from unnest(\(names.map { Data($0.bytes) })) as a (path)
             ), home as materialized (
@@ -53,11 +60,18 @@ extension PostgresStore {
     package func decide(
         _ change: NameChange, of operation: Operation, by right: NodeRight
     ) async throws(StoreError) -> DecisionAnswer {
+        try await self.decide(change, of: operation, me: Fragments.me(right), by: right)
+    }
+
+    /// - Parameter me: what proves the right.
+    func decide(
+        _ change: NameChange, of operation: Operation, me: PostgresStatement, by right: NodeRight
+    ) async throws(StoreError) -> DecisionAnswer {
         let new = NameRow.Columns(change)
         let paths = [Data(new.subject)] + (new.target.map { [$0] } ?? [])
         let rows = try await self.deciding(
             """
-            with \(Fragments.me(right)), homes as materialized (
+            with \(me), homes as materialized (
                 select h.busy, h.busy_operation from flotilla.home h
                 where h.account_id = \(operation.account.rawValue) and exists (select from me)
                 for share

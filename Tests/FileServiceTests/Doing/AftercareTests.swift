@@ -14,7 +14,8 @@ struct AftercareTests {
         try await cluster.node(
             "one",
             names: { names in
-                HookedNames(inner: names, afterDecide: { () throws(StoreError) in try hook.value() })
+                HookedNames(
+                    inner: names, afterDecide: { () async throws(StoreError) in try await hook.value() })
             })
     }
 

@@ -17,6 +17,7 @@ enum Step: String, CaseIterable, Sendable {
 final class Gate: Sendable {
     private let stopsAt: Mutex<Step?>
     private let closed = Mutex(false)
+    private let met = Mutex<(step: Step, body: @Sendable () -> Void)?>(nil)
 
     /// How long its node waits for others, and for the database to tell what became of a lost reply.
     let patience: Duration
@@ -30,8 +31,19 @@ final class Gate: Sendable {
 
     func stop(at step: Step?) { self.stopsAt.withLock { $0 = step } }
 
+    /// Runs the body when the step comes by for the first time.
+    func meet(_ step: Step, _ body: @escaping @Sendable () -> Void) {
+        self.met.withLock { $0 = (step, body) }
+    }
+
     /// True: the node is dead.
     func stops(_ step: Step? = nil) -> Bool {
+        let body = self.met.withLock { met -> (@Sendable () -> Void)? in
+            guard let due = met, due.step == step else { return nil }
+            met = nil
+            return due.body
+        }
+        body?()
         let hit = step != nil && step == self.stopsAt.withLock { $0 }
         return self.closed.withLock { closed in
             if hit { closed = true }

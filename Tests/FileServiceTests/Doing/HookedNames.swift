@@ -4,7 +4,7 @@ import Foundation
 
 /// Names that do what a test says before and after each decision, and before each read.
 struct HookedNames: NameStore {
-    typealias Hook = @Sendable () throws(StoreError) -> Void
+    typealias Hook = @Sendable () async throws(StoreError) -> Void
 
     let inner: any NameStore
     var beforeDecide: Hook = {}
@@ -14,21 +14,21 @@ struct HookedNames: NameStore {
     func decide(
         _ publications: [Publication], by right: NodeRight
     ) async throws(StoreError) -> [DecisionAnswer] {
-        try self.beforeDecide()
+        try await self.beforeDecide()
         let answers = try await self.inner.decide(publications, by: right)
-        try self.afterDecide()
+        try await self.afterDecide()
         return answers
     }
     func decide(
         _ change: NameChange, of operation: ClusterPorts.Operation, by right: NodeRight
     ) async throws(StoreError) -> DecisionAnswer {
-        try self.beforeDecide()
+        try await self.beforeDecide()
         let answer = try await self.inner.decide(change, of: operation, by: right)
-        try self.afterDecide()
+        try await self.afterDecide()
         return answer
     }
     func unfinished(account: AccountID, path: HomePath) async throws(StoreError) -> UnfinishedName? {
-        try self.beforeRead()
+        try await self.beforeRead()
         return try await self.inner.unfinished(account: account, path: path)
     }
     func reserve(

@@ -13,6 +13,7 @@ import Testing
 struct TestCluster: Sendable {
     struct NotJoined: Error {}
 
+    let database: TestDatabase
     let store: any ClusterStore & NameStore & TransferStore & AccountStore
     let vault: any FileVault
     let folder: String
@@ -34,7 +35,9 @@ struct TestCluster: Sendable {
                 changedAt: Date(), revision: 1)
             let made = try #require(try await database.store.create(account))
             try await body(
-                TestCluster(store: database.store, vault: vault, folder: folder.path, account: made))
+                TestCluster(
+                    database: database, store: database.store, vault: vault, folder: folder.path,
+                    account: made))
             await vault.shutDown()
         }
     }

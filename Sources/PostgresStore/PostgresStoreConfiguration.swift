@@ -30,7 +30,12 @@ package struct PostgresStoreConfiguration: Sendable {
 
     /// For statements that look up keys, whatever the statistics say: a table of jobs that was empty when its plan was
     /// made, and looked cheap to read from end to end, may have a million rows before anybody counts them.
-    package static let claimSettings = ["enable_seqscan": "off", "jit": "off"]
+    ///
+    /// And planned once: the few statements of this lane have the same plan whatever their values are, and planning
+    /// a claim takes as long as running it.
+    package static let claimSettings = [
+        "enable_seqscan": "off", "jit": "off", "plan_cache_mode": "force_generic_plan",
+    ]
 
     /// One beats, the other one holds the lock.
     private static let heartbeatConnections = 2
@@ -49,6 +54,8 @@ package struct PostgresStoreConfiguration: Sendable {
         let common = [
             "lock_timeout": "2s", "idle_in_transaction_session_timeout": "5s",
             "client_connection_check_interval": "2s",
+            // A statement that waited for a lock must not see what was there before (docs/QUEUE.md, hot tables).
+            "default_transaction_isolation": "read committed",
             // The server gives up a silent client after 11 s. Less than the slow window would let go the
             // advisory lock of a node that is only frozen.
             "tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3",

@@ -13,6 +13,7 @@ struct FlotillaBenchmarks: AsyncParsableCommand {
         subcommands: [
             PointReads.self, RowUpdates.self, CombinedUpdates.self, RowCopy.self, RedisReads.self,
             RedisWrites.self, LeaseCycles.self, ClusterNode.self, HeldLeases.self, StaleCommits.self,
-            WokenWriter.self, JobEnqueues.self, JobDrain.self, JobPickup.self,
+            WokenWriter.self, JobEnqueues.self, JobDrain.self, JobPickup.self, JobFairness.self,
+            JobSteady.self,
         ])
 }

@@ -79,6 +79,41 @@ import Testing
         #expect(claiming.next(at: Cases.at(16_020)).order != nil)
     }
 
+    @Test func `a ring is heard while there is enough to do, and often only when it tells of a lane`() {
+        var claiming = Self.claiming()
+        let flood = Cases.lane(1, ready: 1_000)
+        Self.surveyed(&claiming, [flood])
+        var now: Int64 = 0
+        // When the next look comes that a ring brings about; a claim is under way all the time.
+        func look(_ lanes: [LaneBacklog]) -> Int64 {
+            claiming.rang()
+            let rungAt = now
+            while true {
+                now += 1
+                switch claiming.next(at: Cases.at(now)).order {
+                case .survey?:
+                    claiming.surveyed(lanes, at: Cases.at(now))
+                    return now - rungAt
+                case .claim(let shares)?:
+                    claiming.claimed(
+                        shares.flatMap { share in
+                            let first = share.lane.rawValue * 1_000
+                            return Self.jobs(
+                                first...(first + Int64(share.most) - 1), lane: share.lane.rawValue)
+                        })
+                case .readClaims?, nil: break
+                }
+                for title in claiming.held.titles {
+                    _ = claiming.held.returned(title, .done(note: nil))
+                    claiming.settled(title)
+                }
+            }
+        }
+        #expect([look([flood]), look([flood]), look([flood])] == [20, 40, 80])
+        #expect(look([flood, Cases.lane(2, ready: 5)]) == 160)
+        #expect(look([flood, Cases.lane(2, ready: 5)]) == 20)
+    }
+
     @Test func `a ring is answered at once and rings for nothing are answered later`() {
         var claiming = Self.claiming()
         Self.surveyed(&claiming, [])

@@ -138,6 +138,9 @@ class Redis(Server):
 
     def start(self):
         os.mkdir(self.folder, 0o700)
+        self.serve()
+
+    def serve(self):
         self.launch(
             [need("redis-server"), "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no",
              "--dir", self.folder], lambda: listens(self.port))

@@ -25,6 +25,8 @@ class Settings:
     smoke: bool
     scale: int
     folder: str
+    # How long job.pressure lasts.
+    pressure: float
 
     @staticmethod
     def read():
@@ -35,5 +37,6 @@ class Settings:
             seconds=number("BENCH_SECONDS", 0.3 if smoke else 3, float, 0.05),
             smoke=smoke,
             scale=number("BENCH_SCALE", 1 if smoke else 10, int, 1),
+            pressure=number("BENCH_PRESSURE", 6 if smoke else 600, float, 2),
             folder=os.environ.get("BENCH_FOLDER") or os.environ.get("TMPDIR") or "/tmp",
         )

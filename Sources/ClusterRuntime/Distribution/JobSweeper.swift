@@ -16,6 +16,8 @@ package final class JobSweeper: Service {
         package var kept: Duration = .seconds(7 * 86_400)
         package var sweepEvery: Duration = .seconds(10)
         package var tidyEvery: Duration = .seconds(60)
+        /// While jobs come; without news nothing is left behind.
+        package var renewEvery: Duration = .seconds(1)
         package var lookEvery: Duration = .milliseconds(250)
         package var lookIdleEvery: Duration = .seconds(2)
 
@@ -23,6 +25,7 @@ package final class JobSweeper: Service {
     }
 
     private let store: any JobStore
+    private let hot: (any HotTables)?
     private let standing: any NodeStanding
     private let doorbell: any Doorbell
     private let settings: Settings
@@ -32,11 +35,13 @@ package final class JobSweeper: Service {
     /// Statements of one tidying; the rest waits for the next.
     private static let tidyBatches = 20
 
+    /// - Parameter hot: nil where nothing keeps old rows alive.
     package init(
-        store: any JobStore, standing: any NodeStanding, doorbell: any Doorbell,
+        store: any JobStore, hot: (any HotTables)? = nil, standing: any NodeStanding, doorbell: any Doorbell,
         settings: Settings = Settings(), logger: Logger
     ) {
         self.store = store
+        self.hot = hot
         self.standing = standing
         self.doorbell = doorbell
         self.settings = settings
@@ -67,6 +72,7 @@ package final class JobSweeper: Service {
                         if let leader = self.standing.leaderRight() { await self.tidy(by: leader) }
                     }
                 }
+                group.addTask { await self.renewTables() }
             }
         }
     }
@@ -94,6 +100,27 @@ package final class JobSweeper: Service {
                 metadata: ["jobs.ready": "\(swept.ready)", "jobs.failed": "\(swept.failed)"])
             if swept.ready > 0 { self.doorbell.ring() }
             if swept.ready + swept.failed < Self.batch { return }
+        }
+    }
+
+    /// The leader, while there is news of jobs; and once more after it, for what the last of them left behind.
+    private func renewTables() async {
+        guard let hot = self.hot else { return }
+        var heard: Int64?
+        var isOwed = false
+        await self.every(self.settings.renewEvery) {
+            let news = self.standing.jobNews()
+            let isNews = news != heard
+            guard self.standing.leaderRight() != nil, isNews || isOwed else { return }
+            do {
+                let renewed = try await hot.renewHotTables()
+                heard = news
+                isOwed = isNews
+                guard renewed > 0 else { return }
+                self.logger.debug("wrote hot tables anew", metadata: ["tables": "\(renewed)"])
+            } catch {
+                self.logger.debug("hot tables were not written anew", metadata: ["error": "\(error)"])
+            }
         }
     }
 

@@ -11,6 +11,7 @@ extension Claiming {
         let last = page.count < lanes ? nil : page.last?.lane
         self.cursor = last
         let before = self.lanes
+        self.looked(at: page, before: before)
         self.lanes = self.lanes.filter { entry in
             let isBefore = after.map { entry.key <= $0 } ?? false
             let isBehind = last.map { entry.key > $0 } ?? false
@@ -179,6 +180,14 @@ extension Claiming {
         }
         if let rank = jobs.compactMap(\.rank).max() { known.mark = max(known.mark ?? rank, rank) }
         self.lanes[share.lane] = known
+    }
+
+    /// How soon the next ring is answered while there is enough to do.
+    private mutating func looked(at page: [LaneBacklog], before: [JobLane: KnownLane]) {
+        let isFresh = page.contains { $0.ready > 0 && (before[$0.lane]?.ready ?? 0) == 0 }
+        let isForNothing = self.isRung && !isFresh
+        self.busyRingPause =
+            isForNothing ? min(self.busyRingPause * 2, self.settings.lookEvery) : self.settings.busyRingPause
     }
 
     private mutating func rangForNothing() {

@@ -23,6 +23,9 @@ package struct Claiming: Sendable, Equatable {
     /// Somebody says that there is work.
     var isWanted = true
     var ringPause: Duration
+    var busyRingPause: Duration
+    /// Whether the look that is in flight answers a ring.
+    var isRung = false
     var surveyedAt: ClusterInstant?
     /// Where the next page begins; nil for the beginning.
     var cursor: JobLane?
@@ -36,6 +39,7 @@ package struct Claiming: Sendable, Equatable {
         self.settings = settings
         self.fairness = Fairness(settings.fairness)
         self.ringPause = settings.ringPauseMin
+        self.busyRingPause = settings.busyRingPause
         self.pause = settings.pauseMin
     }
 
@@ -144,8 +148,9 @@ package struct Claiming: Sendable, Equatable {
         let leftovers = !hasCandidates && self.lanes.values.contains { $0.ready > 0 && $0.part != nil }
         let pause: Duration
         if hasCandidates {
-            // There is enough to do: a ring changes nothing, a look now and then keeps it fair.
-            pause = self.cursor == nil ? self.settings.lookEvery : self.settings.pageEvery
+            // There is enough to do; looking keeps it fair.
+            let next = self.isWanted ? self.busyRingPause : self.settings.lookEvery
+            pause = self.cursor == nil ? next : self.settings.pageEvery
         } else if self.isWanted {
             pause = self.ringPause
         } else if self.cursor != nil {
@@ -165,6 +170,7 @@ package struct Claiming: Sendable, Equatable {
         let nodes = max(1, self.nodes.nodes.count)
         let depth = min(
             max(nodes * self.settings.capacity, self.settings.depthMin), self.settings.depthMax)
+        self.isRung = self.isWanted
         self.isWanted = false
         self.inFlight = .survey(after: self.cursor, lanes: self.settings.lanesAPage, depth: depth)
         return .survey(after: self.cursor, lanes: self.settings.lanesAPage, depth: depth)

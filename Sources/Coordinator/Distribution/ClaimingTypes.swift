@@ -30,6 +30,11 @@ extension Claiming {
         /// all run for one job; after one that led to work it waits shorter.
         package var ringPauseMin: Duration = .milliseconds(1)
         package var ringPauseMax: Duration = .milliseconds(16)
+        /// While there is enough to do, a ring may still tell of a lane that nobody serves yet.
+        ///
+        /// After one that told of none the next one waits longer, up to ``lookEvery``; after quiet or a new lane, so
+        /// long again.
+        package var busyRingPause: Duration = .milliseconds(20)
         /// Under a backlog a claim waits until a quarter of the slots is free, but no longer than this.
         package var gatherFor: Duration = .milliseconds(5)
         /// So often a claim begins at its lane's beginning, for what came in below the mark.

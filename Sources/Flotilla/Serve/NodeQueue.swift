@@ -37,7 +37,8 @@ struct NodeQueue {
             meter: meter, settings: JobRunner.Settings(capacity: most), logger: logger)
         let stager = JobStager(
             store: claims, standing: standing, ends: runner.orderedEnds, doorbell: doorbell, logger: logger)
-        let sweeper = JobSweeper(store: claims, standing: standing, doorbell: doorbell, logger: logger)
+        let sweeper = JobSweeper(
+            store: claims, hot: store, standing: standing, doorbell: doorbell, logger: logger)
         self.doorbell = doorbell
         self.runner = runner
         self.kinds = Set(handlers.map(\.kind).filter { $0.description != "webhook" })

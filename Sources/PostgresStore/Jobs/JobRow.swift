@@ -6,10 +6,10 @@ import struct Foundation.UUID
 
 /// How claimed jobs and their titles are read.
 enum JobRow {
-    /// Of a CTE `c` with a claim and its job; twelve columns.
+    /// Of a CTE `c` with a claim and its job; thirteen columns.
     static let claimed: PostgresStatement = """
         c.job, c.epoch, c.lane, c.kind, c.account_id, c.payload, c.bytes, c.attempt, c.max_attempts, c.deadline_ms,
-        p.checkpoint, c.waited
+        p.checkpoint, c.waited, c.keyed
         """
 
     /// From the row of the job `j`, for a claim or what becomes one, with its rank in `rank`.
@@ -28,7 +28,7 @@ enum JobRow {
     }
 
     static func claimed(_ row: PostgresRow, from start: Int) throws(StoreError) -> ClaimedJob {
-        ClaimedJob(
+        var job = ClaimedJob(
             title: try Self.title(
                 row.reading(column: start, as: Int64.self), row.reading(column: start + 1, as: Int64.self)),
             lane: JobLane(try row.reading(column: start + 2, as: Int64.self)),
@@ -41,6 +41,8 @@ enum JobRow {
             deadline: try row.reading(column: start + 9, as: Int64?.self).map { .milliseconds($0) },
             checkpoint: try row.reading(column: start + 10, as: PostgresJSON?.self)?.text,
             waited: .microseconds(max(0, try row.reading(column: start + 11, as: Int64.self))))
+        job.isOrdered = try row.reading(column: start + 12, as: Bool.self)
+        return job
     }
 
     static func title(_ job: Int64, _ epoch: Int64) throws(StoreError) -> JobTitle {

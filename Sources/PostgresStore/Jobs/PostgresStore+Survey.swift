@@ -23,9 +23,9 @@ extension PostgresStore {
                 select * from step limit \(min(max(lanes, 1), Self.batchLimit))
             ), taken as materialized (
                 select s.scope, count(*) as slots from flotilla.claim_slot s
-                where exists (
-                    select from flotilla.claim c
-                    where c.incarnation = s.incarnation and c.job = s.job and c.epoch = s.epoch)
+                where (
+                    select true from flotilla.claim c
+                    where c.incarnation = s.incarnation and c.job = s.job and c.epoch = s.epoch limit 1)
                 group by s.scope
             )
             select f.lane, f.rank, j.kind, j.account_id, j.waited,

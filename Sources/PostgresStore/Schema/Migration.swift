@@ -43,6 +43,10 @@ package struct Migration: Sendable {
             version: 6, name: "schedules",
             script: String(decoding: PackageResources.V0006_schedules_sql, as: UTF8.self),
             minReaderVersion: 1),
+        Migration(
+            version: 7, name: "renewal",
+            script: String(decoding: PackageResources.V0007_renewal_sql, as: UTF8.self),
+            minReaderVersion: 1),
     ]
 
     /// The newest schema that this program knows.

@@ -299,4 +299,16 @@ import Testing
             #expect(try await news() > claimed)
         }
     }
+
+    @Test func `a claim says whether its job has an order key`() async throws {
+        try await withTestDatabase { db in
+            let node = try await JoinedNode.join(db)
+            let ids = try await db.enqueue([try spec(key: "k"), try spec()])
+            for claims in [
+                try await db.claim(by: node), try await db.store.claims(of: node.right, after: nil),
+            ] {
+                #expect(claims.filter(\.isOrdered).map(\.title.job) == [ids[0]] && claims.count == 2)
+            }
+        }
+    }
 }

@@ -6,10 +6,14 @@ import HTTPTypes
 package enum JSONValue: Sendable, Equatable, Codable {
     case null
     case flag(Bool)
-    case number(Double)
+    /// As it was written, up to ``digits``: a Double would round whole numbers above 2^53.
+    case number(Decimal)
     case text(String)
     case list([JSONValue])
     case object([String: JSONValue])
+
+    /// The most digits of a number, without leading zeros, that are kept.
+    package static let digits = 38
 
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
@@ -17,7 +21,7 @@ package enum JSONValue: Sendable, Equatable, Codable {
             self = .null
         } else if let flag = try? container.decode(Bool.self) {
             self = .flag(flag)
-        } else if let number = try? container.decode(Double.self) {
+        } else if let number = try? container.decode(Decimal.self) {
             self = .number(number)
         } else if let text = try? container.decode(String.self) {
             self = .text(text)
@@ -41,6 +45,11 @@ package enum JSONValue: Sendable, Equatable, Codable {
     }
 }
 
+extension Decimal {
+    /// Nil when it has a fraction, or does not fit.
+    package var whole: Int64? { Int64(self.description) }
+}
+
 /// Takes the fields of a body one by one; what nobody took is refused by name at the end.
 package struct BodyFields {
     private var fields: [String: JSONValue]
@@ -54,7 +63,8 @@ package struct BodyFields {
         } catch let problem as Problem {
             throw problem
         } catch {
-            throw Problem(.badRequest, .invalidBody, "the body is not JSON")
+            throw Problem(
+                .badRequest, .invalidBody, "the body is not JSON, or has a number beyond 10^127 or 10^-127")
         }
     }
 
@@ -93,8 +103,8 @@ package struct BodyFields {
         switch self.fields.removeValue(forKey: name) {
         case nil: return nil
         case .number(let number):
-            // Above 2^53 a JSON number is not exact.
-            guard let value = Int64(exactly: number), abs(number) <= 9_007_199_254_740_992 else {
+            // Above 2^53 clients whose numbers are Doubles would show another one.
+            guard let value = number.whole, value.magnitude <= 9_007_199_254_740_992 else {
                 throw Self.invalid(name, "it must be a whole number below 2^53")
             }
             return value

@@ -53,9 +53,13 @@ package struct EventAnswer: Sendable, Equatable, Codable {
         package var job: Int64
         /// Nil when the webhook, or the job itself, is gone.
         package var webhook: String?
+        /// Where the job stands; nil when it is forgotten.
+        package var state: String?
         /// `done`, `failed` or `cancelled`; nil while it has not ended.
         package var outcome: String?
         package var attempts: Int?
+        /// Of `later`: when it is tried again.
+        package var dueAt: Date?
         package var note: String?
         package var endedAt: Date?
     }
@@ -93,7 +97,8 @@ package struct EventAnswer: Sendable, Equatable, Codable {
         self.deliveries = deliveries?.map { delivery in
             Delivery(
                 job: delivery.job.rawValue, webhook: delivery.webhook?.description,
-                outcome: delivery.outcome?.rawValue, attempts: delivery.attempts, note: delivery.note,
+                state: delivery.state?.rawValue, outcome: delivery.outcome?.rawValue,
+                attempts: delivery.attempts, dueAt: delivery.dueAt, note: delivery.note,
                 endedAt: delivery.endedAt)
         }
     }

@@ -131,6 +131,8 @@ package enum JobEnd: Hashable, Sendable {
     case failed(reason: String)
     /// Not begun, or handed over at a checkpoint: ready at once, and the attempt does not count.
     case givenBack(reason: String)
+    /// Not begun, because something that it needs is busy: again after so long, and the attempt does not count.
+    case postponed(for: Duration, reason: String)
 }
 
 package struct JobEnding: Hashable, Sendable {

@@ -48,6 +48,14 @@ package struct WebhookAddress: Hashable, Sendable, CustomStringConvertible {
         }
         self.description = text
     }
+
+    /// Scheme, host and port: what all addresses of one receiver share.
+    package var receiver: String {
+        let parts = URLComponents(string: self.description)
+        let scheme = parts?.scheme?.lowercased() ?? "http"
+        let port = parts?.port ?? (scheme == "https" ? 443 : 80)
+        return "\(scheme)://\(parts?.host?.lowercased() ?? ""):\(port)"
+    }
 }
 
 /// What signs the messages to a webhook: 16 to 200 printable characters of ASCII.

@@ -20,22 +20,34 @@ package struct EventDelivery: Hashable, Sendable {
     package var job: JobID
     /// Nil when the webhook, or the job itself, is gone.
     package var webhook: WebhookName?
-    /// Nil when it has not ended, or ended so long ago that it is forgotten.
-    package var outcome: JobState?
+    /// Where the job stands; nil when it ended so long ago that it is forgotten.
+    package var state: JobState?
+    /// Of `later`.
+    package var dueAt: Date?
     package var attempts: Int?
     /// The receiver's answer, or why it failed.
     package var note: String?
     package var endedAt: Date?
 
     package init(
-        job: JobID, webhook: WebhookName?, outcome: JobState?, attempts: Int?, note: String?, endedAt: Date?
+        job: JobID, webhook: WebhookName?, state: JobState?, attempts: Int?, dueAt: Date?, note: String?,
+        endedAt: Date?
     ) {
         self.job = job
         self.webhook = webhook
-        self.outcome = outcome
+        self.state = state
+        self.dueAt = dueAt
         self.attempts = attempts
         self.note = note
         self.endedAt = endedAt
+    }
+
+    /// How it ended; nil when it has not, or is forgotten.
+    package var outcome: JobState? {
+        switch self.state {
+        case .done, .failed, .cancelled: self.state
+        case .ready, .later, .waiting, .claimed, nil: nil
+        }
     }
 }
 

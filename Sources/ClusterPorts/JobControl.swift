@@ -73,7 +73,7 @@ package struct JobRecord: Hashable, Sendable {
 
 package struct JobHistoryEntry: Hashable, Sendable {
     package var at: Date
-    /// `retry`, `gave-back`, `node-died`, `overdue`, `cancelled`, `failed`, `sent-back`.
+    /// `retry`, `gave-back`, `postponed` (the first time in an attempt), `node-died`, `overdue`, `cancelled`, `failed`, `sent-back`.
     package var change: String
     package var attempt: Int
     package var epoch: Epoch?

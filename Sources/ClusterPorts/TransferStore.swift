@@ -75,6 +75,8 @@ package struct TransferQuery: Sendable, Hashable {
     package var path: HomePath?
     /// Paths below a folder.
     package var below: HomePath?
+    /// Moves that went to one of these; at most 1,000.
+    package var targets: [HomePath] = []
     package var startedFrom: Date?
     package var startedBefore: Date?
     package var endedFrom: Date?

@@ -4,6 +4,7 @@ import ClusterRuntime
 import ClusterTestKit
 import PostgresDriver
 import PostgresStore
+import Synchronization
 import Testing
 
 /// Runners around the real store.
@@ -134,7 +135,100 @@ import Testing
         }
     }
 
+    @Test func `a long job goes on at its checkpoint on another node when its node drains`() async throws {
+        try await withTestDatabase { database in
+            try await database.withOtherNode { other in
+                let steps = Steps()
+                let handler = ScriptedHandler { job, desk in
+                    await steps.run(job, desk)
+                }
+                let (first, second) = (
+                    try await JoinedNode.join(database), try await JoinedNode.join(database)
+                )
+                let one = Self.node(first, database.store, handler)
+                let two = Self.node(second, other, handler)
+                // One attempt: what is handed over must not count.
+                let jobs = (0..<6).map { _ in JobWords.spec { $0.maxAttempts = 1 } }
+                _ = try await database.store.enqueue(jobs)
+                let beating = [(first, one), (second, two)]
+                try await JobNode.running(one.services + two.services) {
+                    try await Self.beating(beating) {
+                        for (drained, resting) in [
+                            ((first, one), two), ((second, two), one), ((first, one), two),
+                        ] {
+                            let (member, node) = drained
+                            let before = steps.done
+                            try await eventually("the long jobs get on") { steps.done > before + 30 }
+                            _ = try await database.store.drain(
+                                member.right.incarnation, by: .operator, reason: "test")
+                            node.standing.set(.draining(member.right, ConfigVersion(0)))
+                            try await eventually("nothing runs there") { node.runner.running == 0 }
+                            let after = steps.done
+                            try await eventually("the other one goes on") {
+                                steps.done > after && resting.runner.running > 0
+                            }
+                            _ = try await database.store.resume(
+                                member.right.incarnation, by: .operator, reason: "test")
+                            node.standing.set(.serving(member.right, ConfigVersion(0)))
+                        }
+                        steps.finish()
+                        try await eventually("all are done", within: .seconds(20)) {
+                            try await Self.count(
+                                database, "select count(*) from flotilla.outcome where status = 'd'") == 6
+                        }
+                    }
+                }
+                #expect(steps.faults == [])
+                #expect(try await Self.count(database, "select max(attempt) from flotilla.outcome") == 1)
+                #expect(
+                    try await Self.count(
+                        database,
+                        "select count(distinct change) from flotilla.job_history where change = 'gave-back'")
+                        == 1)
+                #expect(one.runner.counts.givenBack > 0 && two.runner.counts.givenBack > 0)
+                #expect(one.runner.counts.lost + two.runner.counts.lost == 0)
+            }
+        }
+    }
+
     private static func count(_ database: TestDatabase, _ query: String) async throws -> Int64 {
         try await database.pool.query(PostgresStatement(unescaped: query)).exactlyOne()[0, as: Int64.self]
+    }
+}
+
+/// A long job: it counts, notes how far it has come, and stops there when its node drains.
+private final class Steps: Sendable {
+    private struct State {
+        var done = 0
+        var reached: [Int64: Int] = [:]
+        var isOver = false
+        var faults: [String] = []
+    }
+    private let state = Mutex(State())
+
+    var done: Int { self.state.withLock { $0.done } }
+    var faults: [String] { self.state.withLock { $0.faults } }
+    func finish() { self.state.withLock { $0.isOver = true } }
+
+    func run(_ job: ClaimedJob, _ desk: any JobDesk) async -> JobEnd {
+        let id = job.title.job.rawValue
+        var step = job.checkpoint.flatMap { text in Int(text.filter(\.isNumber)) } ?? 0
+        self.state.withLock { state in
+            let reached = state.reached[id] ?? 0
+            if step != reached { state.faults.append("job \(id) begins at \(step), not at \(reached)") }
+            if job.attempt != 1 { state.faults.append("job \(id) is in attempt \(job.attempt)") }
+        }
+        while !self.state.withLock({ $0.isOver }) {
+            if desk.isDraining || Task.isCancelled { return .givenBack(reason: "at step \(step)") }
+            guard await desk.note(JobProgress(checkpoint: "{\"step\": \(step + 1)}"), of: job.title) else {
+                return .givenBack(reason: "not noted")
+            }
+            step += 1
+            self.state.withLock { state in
+                state.done += 1
+                state.reached[id] = step
+            }
+        }
+        return .done(note: "\(step) steps")
     }
 }

@@ -213,6 +213,9 @@ final class QueueInMemory: JobStore {
         case .givenBack:
             row.place = .ready
             row.attempt -= 1
+        case .postponed(let pause, _):
+            row.place = .later(SteadyClock.now().advanced(by: pause))
+            row.attempt -= 1
         case .retry(let after, _):
             if row.attempt >= row.spec.maxAttempts {
                 row.place = .failed

@@ -236,6 +236,46 @@ import Testing
         }
     }
 
+    @Test func `an event shows where each of its jobs stands`() async throws {
+        try await withTestDatabase { db in
+            let node = try await JoinedNode.join(db)
+            let alice = try await db.account("alice")
+            for name in ["claimed", "later", "ready", "done"] { try await db.webhook(name) }
+            try await db.webhook("ordered", ordered: true)
+            try await db.publish("f", alice, by: node)
+            let operation = try await db.publish("f", alice, by: node).operation.id
+            var query = EventQuery()
+            query.operation = operation
+            let event = try #require(try await db.store.events(query).first)
+            func jobs(_ name: String) async throws -> [JobID] {
+                try await db.store.event(event.id)?.deliveries.filter { $0.webhook?.description == name }.map(
+                    \.job) ?? []
+            }
+            let (claimed, later, done) = (
+                try await jobs("claimed"), try await jobs("later"), try await jobs("done")
+            )
+            for job in try await db.claim(by: node) {
+                if claimed.contains(job.title.job) { continue }
+                let end: JobEnd =
+                    if later.contains(job.title.job) {
+                        .retry(after: .seconds(60), reason: "busy")
+                    } else if done.contains(job.title.job) { .done(note: "200") } else {
+                        .givenBack(reason: "not yet")
+                    }
+                try await db.finish(job, end, by: node)
+            }
+            let shown = try #require(try await db.store.event(event.id)).deliveries
+            let states = Dictionary(
+                uniqueKeysWithValues: shown.map { ($0.webhook?.description ?? "", $0.state) })
+            #expect(
+                states == [
+                    "claimed": .claimed, "later": .later, "ready": .ready, "done": .done, "ordered": .waiting,
+                ])
+            let waits = try #require(shown.first { $0.state == .later })
+            #expect(waits.dueAt != nil && waits.attempts == 1 && waits.outcome == nil)
+        }
+    }
+
     @Test func `events are listed by account, kind and time and shown with their jobs`() async throws {
         try await withTestDatabase { db in
             let node = try await JoinedNode.join(db)
@@ -264,11 +304,13 @@ import Testing
             query.kind = nil
             query.from = event.at.addingTimeInterval(1)
             #expect(try await db.store.events(query).isEmpty)
+            try await db.sql("delete from flotilla.ready where job = \(event.jobs[0].rawValue)")
             try await db.sql(
                 "insert into flotilla.outcome (job, status, attempt, note) values (\(event.jobs[0].rawValue), 'd', 1, '200')"
             )
             let shown = try #require(try await db.store.event(event.id))
             #expect(shown.record == event)
+            #expect(shown.deliveries.map(\.state) == [.done])
             #expect(shown.deliveries.map(\.outcome) == [.done] && shown.deliveries.map(\.note) == ["200"])
             #expect(shown.deliveries.map { $0.webhook?.description } == ["all"])
             #expect(try await db.store.event(#require(EventID(rawValue: 999))) == nil)

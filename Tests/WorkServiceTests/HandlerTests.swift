@@ -17,10 +17,10 @@ private struct Bench: Sendable {
     static let secret = "flw_a-secret-of-the-tests"
 
     static func with(
-        port: Int, times: WebhookTimes = WebhookTimes(), _ work: (Bench) async throws -> Void
+        port: Int, times: WebhookTimes = WebhookTimes(), slots: Int = 64, _ work: (Bench) async throws -> Void
     ) async throws {
         try await withTestDatabase { database in
-            let sender = WebhookSender(times: times)
+            let sender = WebhookSender(times: times, reach: .any, slots: slots)
             let result: Result<Void, any Error>
             do {
                 let name = try #require(WebhookName("test"))
@@ -207,6 +207,75 @@ private struct Bench: Sendable {
                 #expect(!now.enabled && now.disabledBecause == "the receiver answered 410: moved out")
             }
         }
+    }
+
+    @Test func `a receiver that hangs gets a part of the slots, and what is too much comes later`()
+        async throws
+    {
+        try await Receiver.with([.hanging("")]) { hanging in
+            try await Receiver.with([Receiver.answer("200 OK")]) { other in
+                try await Bench.with(port: hanging.port, slots: 8) { bench in
+                    let job = try bench.job()
+                    try await withThrowingTaskGroup(of: JobEnd.self) { group in
+                        for _ in 0..<8 { group.addTask { await bench.handler.run(job, TestDesk()) } }
+                        // Six of eight are under way; the others know soon that it is not their turn.
+                        for _ in 0..<2 {
+                            guard case .postponed(let pause, _)? = try await group.next() else {
+                                Issue.record("one more than its part is under way")
+                                return
+                            }
+                            #expect(ReceiverShares.pauses.contains(pause))
+                        }
+                        var change = WebhookChange()
+                        change.address = try WebhookAddress("http://127.0.0.1:\(other.port)/")
+                        _ = try await bench.database.store.change(bench.webhook.name, change, ifRevision: nil)
+                        let answered = await bench.handler.run(job, TestDesk())
+                        #expect(answered == .done(note: "200"))
+                        #expect(hanging.received.count == 6)
+                        group.cancelAll()
+                        for try await end in group {
+                            guard case .givenBack = end else {
+                                Issue.record("\(end)")
+                                continue
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: ["127.0.0.1", "localhost"])
+    func `nothing is sent to the node itself unless that is allowed`(host: String) async throws {
+        try await Receiver.with([Receiver.answer("200 OK")]) { receiver in
+            for reach in [ReceiverReach.internet, .network] {
+                let sender = WebhookSender(reach: reach, slots: 4)
+                let answers = await [
+                    sender.post(Self.request(host, receiver.port)),
+                    sender.post(Self.request(host, receiver.port)),
+                ]
+                try await sender.close()
+                for answer in answers {
+                    guard case .unanswered(let reason) = answer else {
+                        Issue.record("\(answer)")
+                        continue
+                    }
+                    #expect(reason.contains("webhooks.reach"), "\(reason)")
+                }
+            }
+            #expect(receiver.received.isEmpty)
+            let sender = WebhookSender(reach: .any, slots: 4)
+            let answer = await sender.post(Self.request("127.0.0.1", receiver.port))
+            try await sender.close()
+            guard case .answered(status: 200, _, _) = answer else {
+                Issue.record("\(answer)")
+                return
+            }
+        }
+    }
+
+    private static func request(_ host: String, _ port: Int) -> WebhookRequest {
+        WebhookRequest(address: "http://\(host):\(port)/", headers: [], body: [1])
     }
 
     @Test func `a cancelled job breaks off what is in flight`() async throws {

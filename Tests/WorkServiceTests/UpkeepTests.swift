@@ -85,7 +85,8 @@ import WorkService
             try Data(bytes).write(to: URL(filePath: folder.path + "/homes/alice/f"))
             // By another hand: sha256sum says so.
             let digest = try await Self.sha256sum(folder.path + "/homes/alice/f")
-            let handler = VerifyHandler(files: vault, transfers: db.store, piece: 4_096)
+            let handler = VerifyHandler(
+                files: vault, transfers: db.store, names: db.store, accounts: db.store, piece: 4_096)
             func verify(_ payload: String, _ desk: TestDesk = TestDesk()) async throws -> JobEnd {
                 await handler.run(try self.job(WorkKind.verify, payload), desk)
             }
@@ -111,6 +112,49 @@ import WorkService
                 return
             }
             #expect(reason.hasPrefix("/f has the digest \(digest), expected was 6b86b273ff34"))
+            // Visible, and not in the log yet: nobody judges it now.
+            let node = try await JoinedNode.join(db)
+            let now = Date(timeIntervalSince1970: 1_700_000_000)
+            let account = try #require(
+                try await db.store.create(
+                    Account(
+                        id: AccountID(UUID()), name: alice, enabled: true, passwordHash: nil, createdAt: now,
+                        changedAt: now, revision: 1)))
+            let operation = ClusterPorts.Operation(
+                id: UUID(), account: account.id, accountName: alice,
+                origin: TransferOrigin(node: node.right.name, protocol: "http", client: "c", startedAt: now))
+            _ = try await db.store.reserve([try HomePath(bytes: "f".utf8)], for: operation, by: node.right)
+            guard case .postponed = try await verify(plain) else {
+                Issue.record("a change that is under way is not waited for")
+                return
+            }
+            try await db.store.abandon(operation.id, account: account.id)
+            // Moved here since, from where another one was published.
+            func log(_ kind: String, _ path: String, target: String? = nil, digest: String? = nil, ago: Int)
+                async throws
+            {
+                _ = try await db.pool.query(
+                    """
+                    insert into flotilla.transfer (id, kind, status, account, path, target, size, digest, node, protocol,
+                        client, incarnation, started_at, ended_at)
+                    values (gen_random_uuid(), \(kind), 'completed', 'alice', \(Data(path.utf8)),
+                        \(target.map { Data($0.utf8) }), 1, decode(\(digest), 'hex'), 'n', 'http', 'c', 1, now(),
+                        now() - \(ago) * interval '1 second')
+                    """)
+            }
+            try await log("move", "old/g", target: "f", ago: -10)
+            #expect(
+                try await verify(plain)
+                    == .done(note: "changed since: nothing says what its digest should be; it is \(digest)"))
+            try await log("upload", "in/g", digest: digest, ago: 100)
+            try await log("move", "in", target: "old", ago: 50)
+            #expect(try await verify(plain) == .done(note: "the digest is right, of /in/g: \(digest)"))
+            try await log("upload", "old/g", digest: wrong, ago: 20)
+            guard case .failed(let moved) = try await verify(plain) else {
+                Issue.record("the digest of the file that was moved here is another one")
+                return
+            }
+            #expect(moved == "/f, which was /old/g, has the digest \(digest), expected was \(wrong)")
             #expect(
                 try await verify(right, TestDesk(draining: true)) == .givenBack(reason: "the node drains"))
             #expect(

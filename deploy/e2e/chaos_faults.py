@@ -127,7 +127,9 @@ class Faults:
             time.sleep(0.25)
 
     def redis(self):
-        kill(self.world.cluster.row("redis")["pid"])
+        pid = self.world.cluster.row("redis").get("pid")
+        if pid:
+            kill(pid)
 
     def redis_hangs(self):
         pid = self.world.cluster.row("redis").get("pid")

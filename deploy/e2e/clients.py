@@ -106,7 +106,7 @@ class Admin:
     def post(self, path, body):
         return self.request("POST", path, body, {})
 
-    def request(self, method, path, body, query, seconds=30):
+    def request(self, method, path, body, query, seconds=30, **headers):
         url = f"{self.url}/api/v1/{path}"
         if query:
             url += "?" + urllib.parse.urlencode(query)
@@ -116,6 +116,8 @@ class Admin:
             request = urllib.request.Request(url, data=data, method=method)
             request.add_header("Authorization", f"Bearer {self.token}")
             request.add_header("Content-Type", "application/json")
+            for name, value in headers.items():
+                request.add_header(name, urllib.parse.quote(value, safe="/"))
             try:
                 with urllib.request.urlopen(request, timeout=15) as answer:
                     return json.loads(answer.read() or b"null")

@@ -11,6 +11,7 @@ import tempfile
 import chaos_part
 import faults_part
 import folders_part
+import jobs_part
 import kills_part
 import limit_part
 import mount_part
@@ -24,7 +25,7 @@ from servers import Cluster, Program, Standalone, wait_for
 from world import World
 
 ACCOUNT = "partner"
-USUAL = ["tree", "kills", "redis", "postgres", "folders", "limit"]
+USUAL = ["tree", "kills", "redis", "postgres", "folders", "jobs", "limit"]
 
 
 def setting(name, default):
@@ -41,7 +42,8 @@ def make_account(admin, report):
 def parts():
     """The parts of the cluster's run, in their order."""
     wished = setting("PARTS", "usual")
-    known = ["tree", "kills", *faults_part.FAULTS, "race", "folders", "takeover", "chaos", "mount", "limit"]
+    known = ["tree", "kills", *faults_part.FAULTS, "race", "folders", "jobs", "takeover", "chaos", "mount",
+             "limit"]
     chosen = USUAL if wished == "usual" else known if wished == "all" else wished.split(",")
     unknown = [part for part in chosen if part not in known]
     if unknown:
@@ -51,6 +53,8 @@ def parts():
 
 def with_cluster(program, folder, tree, report, seed):
     report.say("--- cluster: five workers behind HAProxy")
+    # Few, so that a receiver that hangs could take all of them.
+    os.environ.setdefault("FLOTILLA_JOBS_MAX", "8")
     cluster = Cluster(program, folder, 5)
     report.say(f"five workers are ready, files at {cluster.files}")
     admin = Admin(cluster.admin, cluster.token())
@@ -78,7 +82,8 @@ def run_part(part, world, program, folder):
     elif part in faults_part.FAULTS:
         faults_part.run(world, part)
     else:
-        {"race": race_part, "folders": folders_part, "takeover": takeover_part, "chaos": chaos_part}[part].run(world)
+        {"race": race_part, "folders": folders_part, "jobs": jobs_part, "takeover": takeover_part,
+         "chaos": chaos_part}[part].run(world)
 
 
 def with_standalone(program, folder, tree, report):

@@ -17,6 +17,11 @@ package struct JobSubmission: Sendable, Equatable {
         }
         self.account = try fields.text("account")
         let payload = try fields.value("payload") ?? .object([:])
+        guard Self.longestNumber(in: body) <= JSONValue.digits else {
+            throw BodyFields.invalid(
+                "payload", "a number may have \(JSONValue.digits) digits at most; send a longer one as a text"
+            )
+        }
         var spec = JobSpec(
             kind: kind, payload: try Self.text(of: payload, longest: JobSpec.payloadLimit),
             submitter: submitter)
@@ -42,6 +47,39 @@ package struct JobSubmission: Sendable, Equatable {
 
     private static let year = 366 * 86_400
     private static let week = 7 * 86_400
+
+    /// The most digits that a number in the text has, without leading zeros; the text is JSON.
+    ///
+    /// Where it is decoded, what is beyond the bound is rounded in silence.
+    static func longestNumber(in body: [UInt8]) -> Int {
+        var longest = 0
+        var count = 0
+        var isText = false
+        var isEscaped = false
+        var isExponent = false
+        for byte in body {
+            if isText {
+                if !isEscaped && byte == UInt8(ascii: "\"") { isText = false }
+                isEscaped = !isEscaped && byte == UInt8(ascii: "\\")
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""): isText = true
+            case UInt8(ascii: "0") where count == 0: break
+            case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                if !isExponent { count += 1 }
+            case UInt8(ascii: "."): break
+            // Of words as well, where it does no harm.
+            case UInt8(ascii: "e"), UInt8(ascii: "E"): isExponent = true
+            case UInt8(ascii: "+"), UInt8(ascii: "-"): break
+            default:
+                longest = max(longest, count)
+                count = 0
+                isExponent = false
+            }
+        }
+        return max(longest, count)
+    }
 
     /// - Parameter longest: in bytes.
     static func text(of payload: JSONValue, longest: Int) throws(Problem) -> String {
@@ -124,7 +162,7 @@ package struct JobOrder: Sendable, Equatable {
         }
         self.ids = []
         for value in values {
-            guard case .number(let number) = value, let whole = Int64(exactly: number),
+            guard case .number(let number) = value, let whole = number.whole,
                 let id = JobID(rawValue: whole)
             else { throw BodyFields.invalid("ids", "each must be a job's id, a whole number") }
             self.ids.append(id)
@@ -171,7 +209,12 @@ package struct PolicyOrder: Sendable, Equatable {
         self.perNode = try number("per_node", 1)
         switch try fields.value("weight") {
         case nil: self.weight = 1
-        case .number(let weight)? where weight >= 0.001 && weight <= 1_000: self.weight = weight
+        case .number(let number)?:
+            let weight = Double(number.description) ?? 0
+            guard (0.001...1_000).contains(weight) else {
+                throw BodyFields.invalid("weight", "it must be from 0.001 to 1000")
+            }
+            self.weight = weight
         case .some: throw BodyFields.invalid("weight", "it must be from 0.001 to 1000")
         }
         self.requires = try JobSubmission.requirements(&fields)

@@ -105,9 +105,10 @@ extension JobRunner {
         let (begun, cancelled) = self.state.withLock { state -> ([ClaimedJob], [JobTitle]) in
             // Of a dead incarnation: others sweep them.
             guard state.right?.incarnation == right.incarnation else { return ([], []) }
-            state.claiming.claimed(jobs)
-            guard let jobs else { return ([], Self.die(&state)) }
-            state.counts.claimed += jobs.count
+            let welcome = state.claiming.claimed(jobs)
+            guard let claimed = jobs?.count else { return ([], Self.die(&state)) }
+            let jobs = welcome
+            state.counts.claimed += claimed
             for job in jobs where job.isOrdered { state.ordered.insert(job.title) }
             guard isWelcome else {
                 for job in jobs {
@@ -131,6 +132,10 @@ extension JobRunner {
     private func attend(_ job: ClaimedJob) async {
         guard let handler = self.handlers[job.kind] else {
             return self.returned(job.title, .givenBack(reason: "the node has no handler of \(job.kind)"))
+        }
+        // It may have been taken away since it was claimed: then nobody begins it here.
+        guard self.state.withLock({ $0.claiming.held.phase(of: job.title) }) == .running else {
+            return self.returned(job.title, .givenBack(reason: "the claim was lost before it began"))
         }
         let end = await withTaskGroup(of: JobEnd.self) { group in
             group.addTask {

@@ -74,6 +74,7 @@ extension JobRunner {
                     fenced.append(ending.title)
                 case (.accepted, .done): state.counts.done += 1
                 case (.accepted, .retry): state.counts.retried += 1
+                case (.accepted, .postponed): state.counts.postponed += 1
                 case (.accepted, .failed), (.acceptedAsFailed, _): state.counts.failed += 1
                 case (.accepted, .givenBack):
                     state.counts.givenBack += 1
@@ -141,7 +142,7 @@ extension JobRunner {
                 state.endings.lost(title)
                 state.ordered.remove(title)
             }
-            let lost = titles.filter { state.claiming.held.lost($0) }
+            let lost = titles.filter { state.claiming.lost($0) }
             state.counts.lost += lost.count
             return lost
         }

@@ -48,6 +48,7 @@ package final class JobRunner: Sendable {
         package var retried = 0
         package var failed = 0
         package var givenBack = 0
+        package var postponed = 0
         /// Endings that came too late.
         package var fenced = 0
         /// Claims taken away while a handler ran.

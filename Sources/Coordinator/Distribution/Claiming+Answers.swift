@@ -28,23 +28,29 @@ extension Claiming {
     /// Nil: the incarnation is dead.
     ///
     /// The caller asks ``joined(slot:)`` when there is a new one.
-    package mutating func claimed(_ jobs: [ClaimedJob]?) {
-        guard case .claim(let shares, let sentAt)? = self.inFlight else { return }
+    ///
+    /// Answers those that are to be run: what was taken away again meanwhile is not.
+    @discardableResult
+    package mutating func claimed(_ jobs: [ClaimedJob]?) -> [ClaimedJob] {
+        guard case .claim(let shares, let sentAt)? = self.inFlight else { return [] }
         self.inFlight = nil
         self.pause = self.settings.pauseMin
+        defer { self.lostEarly = [] }
         guard let jobs else {
             self.role = .holds
             self.lanes = [:]
-            return
+            return []
         }
         let byLane = Dictionary(grouping: jobs, by: \.lane)
         for share in shares { self.took(byLane[share.lane] ?? [], of: share, sentAt: sentAt) }
-        for job in jobs { self.held.began(job, claimSentAt: sentAt) }
+        let kept = jobs.filter { !self.lostEarly.contains($0.title) }
+        for job in kept { self.held.began(job, claimSentAt: sentAt) }
         if jobs.isEmpty {
             self.rangForNothing()
         } else {
             self.ringPause = max(self.settings.ringPauseMin, self.ringPause / 2)
         }
+        return kept
     }
 
     /// A statement failed.
@@ -70,6 +76,8 @@ extension Claiming {
             return
         }
         self.inFlight = nil
+        // Whatever it granted is read from the store, where what was taken away is not.
+        self.lostEarly = []
     }
 
     /// All claims of this incarnation were read.

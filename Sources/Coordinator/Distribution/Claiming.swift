@@ -16,6 +16,8 @@ package struct Claiming: Sendable, Equatable {
     var fairness: Fairness
     var inFlight: InFlight?
     var doubt: Doubt?
+    /// Claims that were taken away before the answer that granted them came.
+    var lostEarly: Set<JobTitle> = []
 
     var news: Int64?
     /// Until then it looks at every beat.
@@ -89,6 +91,18 @@ package struct Claiming: Sendable, Equatable {
             self.isWanted = true
         }
         self.held.settled(title)
+    }
+
+    /// A claim was taken away.
+    ///
+    /// True: a handler is to be cancelled. What nobody knows yet may be in the answer that is awaited.
+    package mutating func lost(_ title: JobTitle) -> Bool {
+        if case .claim? = self.inFlight, !self.held.isKnown(title) {
+            // No more than were asked for can be in the answer.
+            if self.lostEarly.count < 1_000 { self.lostEarly.insert(title) }
+            return false
+        }
+        return self.held.lost(title)
     }
 
     /// A statement is in flight.

@@ -71,6 +71,13 @@ struct WebhookFieldOptions: ParsableArguments {
     }
 }
 
+/// So that nobody overwrites what somebody else changed since it was looked at.
+struct ExpectedRevision: ParsableArguments {
+    @Option(help: "Only if this is still its revision, as list shows it.") var ifRevision: Int64?
+
+    var headers: [(String, String)] { self.ifRevision.map { [("if-match", "\"\($0)\"")] } ?? [] }
+}
+
 struct WebhookBody: Encodable {
     var name: String?
     var account: String?
@@ -115,6 +122,7 @@ struct SetWebhook: AsyncParsableCommand {
     @Argument var name: String
     @OptionGroup var fields: WebhookFieldOptions
     @Flag(help: "Make a new secret and print it, once.") var newSecret = false
+    @OptionGroup var expected: ExpectedRevision
 
     func run() async throws {
         try await CommandOutput.reporting {
@@ -122,8 +130,10 @@ struct SetWebhook: AsyncParsableCommand {
             body.newSecret = self.newSecret ? true : nil
             let asked = body
             try await AdminClient.with(self.options) { client in
-                let webhook = try await client.value(
-                    WebhookAnswer.self, "PATCH", WebhookOutput.path(self.name), body: asked)
+                let webhook = try JSONText.value(
+                    WebhookAnswer.self,
+                    from: try await client.send(
+                        "PATCH", WebhookOutput.path(self.name), body: asked, headers: self.expected.headers))
                 WebhookOutput.show([webhook], json: self.options.json)
             }
         }
@@ -135,11 +145,13 @@ struct RemoveWebhook: AsyncParsableCommand {
         commandName: "remove", abstract: "Removes a webhook; what is still to be sent to it is not sent.")
     @OptionGroup var options: AdminOptions
     @Argument var name: String
+    @OptionGroup var expected: ExpectedRevision
 
     func run() async throws {
         try await CommandOutput.reporting {
             try await AdminClient.with(self.options) { client in
-                _ = try await client.send("DELETE", WebhookOutput.path(self.name))
+                _ = try await client.send(
+                    "DELETE", WebhookOutput.path(self.name), headers: self.expected.headers)
             }
         }
     }
@@ -168,7 +180,7 @@ enum WebhookOutput {
 
     static func show(_ webhooks: [WebhookAnswer], json: Bool) {
         guard !json else { return CommandOutput.json(webhooks) }
-        var table = TextTable("NAME", "STATE", "ACCOUNT", "BELOW", "EVENTS", "ORDERED", "URL")
+        var table = TextTable("NAME", "STATE", "ACCOUNT", "BELOW", "EVENTS", "ORDERED", "REVISION", "URL")
         for webhook in webhooks {
             let state =
                 webhook.disabledBecause.map { "disabled: \($0)" }
@@ -176,7 +188,7 @@ enum WebhookOutput {
             table.add(
                 webhook.name, state, webhook.account ?? "all", webhook.below,
                 webhook.events.map(\.rawValue).joined(separator: " "), webhook.ordered ? "yes" : "no",
-                webhook.url)
+                "\(webhook.revision)", webhook.url)
         }
         print(table.text)
         for webhook in webhooks {

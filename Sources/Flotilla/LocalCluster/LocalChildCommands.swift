@@ -52,6 +52,8 @@ struct LocalChildCommands: Sendable {
             "--agent-port", "\(self.ports.agent(ofWorker: number))", "--bind", "127.0.0.1",
             "--token-file", self.folder.adminToken, "--database-connections", "4",
             "--trusted-proxies", "127.0.0.1",
+            // Whoever tries things out has the receiver on this machine too.
+            "--webhooks-reach", "any",
         ]
         if self.redisServer != nil { arguments += ["--redis-url", "redis://127.0.0.1:\(self.ports.redis)"] }
         return arguments

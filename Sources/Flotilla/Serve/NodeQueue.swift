@@ -23,12 +23,14 @@ struct NodeQueue {
 
     init(
         store: PostgresStore, claims: PostgresStore, files: PosixVault, homes: any JobFiles,
-        standing: StandingBoard, doorbell: any Doorbell, meter: any LoadMeter, most: Int, logger: Logger
+        standing: StandingBoard, doorbell: any Doorbell, meter: any LoadMeter, most: Int, reach: ReceiverReach,
+        logger: Logger
     ) {
-        let sender = WebhookSender()
+        let sender = WebhookSender(reach: reach, slots: most)
         let handlers: [any JobHandler] = [
             WebhookHandler(webhooks: store, sender: sender, version: ProgramVersion.text, logger: logger),
-            VerifyHandler(files: files, transfers: store), RetentionHandler(store: store),
+            VerifyHandler(files: files, transfers: store, names: store, accounts: store),
+            RetentionHandler(store: store),
             CarryHandler(.copy, vault: files, files: homes, accounts: store),
             CarryHandler(.move, vault: files, files: homes, accounts: store),
         ]

@@ -54,7 +54,7 @@ struct NodeService: Service {
         let queue = NodeQueue(
             store: store, claims: claims, files: vault,
             homes: JobFileDesk(files: files, names: store), standing: board, doorbell: doorbell, meter: gauge,
-            most: self.settings.jobsMax, logger: self.logger)
+            most: self.settings.jobsMax, reach: self.settings.webhooksReach, logger: self.logger)
         let doors = Doors(
             settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
             members: store, leases: store, feed: store, webhooks: store, events: store, jobs: store,

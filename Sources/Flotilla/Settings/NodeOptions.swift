@@ -43,6 +43,8 @@ struct NodeOptions: ParsableArguments {
     var uploadsMemory: String?
     @Option(help: "Jobs of the queue that the node works on at a time (64).")
     var jobsMax: String?
+    @Option(help: "Where webhooks may lead: internet, network or any (network).")
+    var webhooksReach: String?
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: String?
     @Option(help: "The user to become when started as root (flotilla).")
@@ -62,6 +64,7 @@ struct NodeOptions: ParsableArguments {
             (.adminPort, self.adminPort), (.agentPort, self.agentPort),
             (.requestsMax, self.requestsMax), (.accountRequestsMax, self.requestsAccount),
             (.uploadsMemory, self.uploadsMemory), (.jobsMax, self.jobsMax),
+            (.webhooksReach, self.webhooksReach),
             (.advertise, self.advertise), (.trustedProxies, self.trustedProxies), (.capacity, self.capacity),
             (.logLevel, self.logLevel), (.user, self.user),
             (.tokenFile, self.tokenFile),

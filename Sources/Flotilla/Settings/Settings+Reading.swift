@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import NIOCore
 import RedisDriver
+import WorkService
 
 extension Settings {
     static let defaultFilesPort = 8080
@@ -52,6 +53,7 @@ extension Settings {
             accountRequestsMax: ofAccount == 0 ? nil : ofAccount,
             uploadsMemory: reading.number(.uploadsMemory, in: 1...65_536, or: Self.defaultUploadsMemory),
             jobsMax: reading.number(.jobsMax, in: 1...1_000, or: Self.defaultJobsMax),
+            webhooksReach: reading.reach(.webhooksReach),
             logLevel: reading.level(.logLevel),
             user: source.text(.user),
             tokenFile: reading.path(.tokenFile, source.text(.tokenFile) ?? data + "/admin-token"))
@@ -139,6 +141,16 @@ extension Settings {
                 self.fault(key, "\(error)")
                 return nil
             }
+        }
+
+        mutating func reach(_ key: SettingKey) -> ReceiverReach {
+            guard let text = self.source.text(key) else { return .network }
+            guard let reach = ReceiverReach(rawValue: text.lowercased()) else {
+                let all = ReceiverReach.allCases.map(\.rawValue).joined(separator: ", ")
+                self.fault(key, "“\(text)” is none of \(all)")
+                return .network
+            }
+            return reach
         }
 
         mutating func level(_ key: SettingKey) -> Logger.Level {

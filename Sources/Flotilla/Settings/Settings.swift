@@ -1,5 +1,6 @@
 package import ClusterModel
 package import Logging
+package import WorkService
 
 /// Everything that must be known before the database can be reached; all else lives in the database.
 package struct Settings: Sendable, Equatable {
@@ -43,6 +44,8 @@ package struct Settings: Sendable, Equatable {
     package var uploadsMemory: Int
     /// Jobs of the queue that the node works on at a time.
     package var jobsMax: Int
+    /// Which addresses webhooks may have.
+    package var webhooksReach: ReceiverReach
     package var logLevel: Logger.Level
     /// The user that the node becomes when it was started as root.
     package var user: String?
@@ -86,6 +89,7 @@ package struct SettingKey: Sendable, Hashable, CustomStringConvertible {
     package static let accountRequestsMax = SettingKey("requests.account")
     package static let uploadsMemory = SettingKey("uploads.memory")
     package static let jobsMax = SettingKey("jobs.max")
+    package static let webhooksReach = SettingKey("webhooks.reach")
     package static let logLevel = SettingKey("log.level")
     package static let user = SettingKey("user")
     package static let tokenFile = SettingKey("token.file")
@@ -93,7 +97,7 @@ package struct SettingKey: Sendable, Hashable, CustomStringConvertible {
     package static let all: [SettingKey] = [
         .name, .data, .mount, .databaseURL, .databaseConnections, .redisURL, .bind, .filesPort, .adminPort,
         .agentPort, .advertise, .trustedProxies, .capacity, .requestsMax, .accountRequestsMax, .uploadsMemory,
-        .jobsMax, .logLevel, .user, .tokenFile,
+        .jobsMax, .webhooksReach, .logLevel, .user, .tokenFile,
     ]
 }
 

@@ -38,12 +38,27 @@ extension PostgresStore: EventStore {
     ) async throws(StoreError) -> (record: EventRecord, deliveries: [EventDelivery])? {
         let rows = try await self.run(
             """
-            select \(Self.columns), u.job, w.name, o.status::text, o.attempt, o.note, o.ended_at
+            with wanted as materialized (
+                select e.jobs from flotilla.event e where e.id = \(id.rawValue)
+            ), standing (job, state, attempt, due_at, note, ended_at) as materialized (
+                select o.job, case o.status when 'd' then 'done' when 'f' then 'failed' else 'cancelled' end, o.attempt,
+                       null::timestamptz, o.note, o.ended_at
+                from flotilla.outcome o where o.job = any (array(select unnest(jobs) from wanted))
+                union all select r.job, 'ready', r.attempt, null, null, null from flotilla.ready r
+                where \(Self.isWanted("r"))
+                union all select l.job, 'later', l.attempt, l.due_at, null, null from flotilla.later l
+                where \(Self.isWanted("l"))
+                union all select t.job, 'waiting', 0, null, null, null from flotilla.waiting t
+                where \(Self.isWanted("t"))
+                union all select c.job, 'claimed', c.attempt, null, null, null from flotilla.claim c
+                where \(Self.isWanted("c"))
+            )
+            select \(Self.columns), u.job, w.name, s.state, s.attempt::int2, s.due_at, s.note, s.ended_at
             from flotilla.event e
             cross join lateral unnest(e.jobs) as u (job)
             left join flotilla.job j on j.id = u.job
             left join flotilla.webhook w on w.id::text = j.payload ->> 'webhook'
-            left join flotilla.outcome o on o.job = u.job
+            left join standing s on s.job = u.job
             where e.id = \(id.rawValue)
             order by u.job
             """)
@@ -51,6 +66,11 @@ extension PostgresStore: EventStore {
         var deliveries: [EventDelivery] = []
         for row in rows { deliveries.append(try Self.delivery(row, from: 11)) }
         return (try Self.event(first), deliveries)
+    }
+
+    /// None of the tables has an index by job: each is walked once.
+    private static func isWanted(_ table: String) -> PostgresStatement {
+        "\(unescaped: table).job + 0 = any (array(select unnest(jobs) from wanted))"
     }
 
     private static func event(_ row: PostgresRow) throws(StoreError) -> EventRecord {
@@ -73,22 +93,17 @@ extension PostgresStore: EventStore {
     }
 
     private static func delivery(_ row: PostgresRow, from start: Int) throws(StoreError) -> EventDelivery {
-        let status = try row.reading(column: start + 2, as: String?.self)
-        let outcome: JobState?
-        switch status {
-        case nil: outcome = nil
-        case "d": outcome = .done
-        case "f": outcome = .failed
-        case "c": outcome = .cancelled
-        case .some(let other): throw .corrupt("“\(other)” is no outcome of a job")
-        }
         return EventDelivery(
             job: try JobID(stored: row.reading(column: start, as: Int64.self)),
             webhook: try row.reading(column: start + 1, as: String?.self).map { (text) throws(StoreError) in
                 try WebhookName(stored: text)
             },
-            outcome: outcome, attempts: try row.reading(column: start + 3, as: Int16?.self).map { Int($0) },
-            note: try row.reading(column: start + 4, as: String?.self),
-            endedAt: try row.reading(column: start + 5, as: Date?.self))
+            state: try row.reading(column: start + 2, as: String?.self).map { (text) throws(StoreError) in
+                try JobState(stored: text)
+            },
+            attempts: try row.reading(column: start + 3, as: Int16?.self).map { Int($0) },
+            dueAt: try row.reading(column: start + 4, as: Date?.self),
+            note: try row.reading(column: start + 5, as: String?.self),
+            endedAt: try row.reading(column: start + 6, as: Date?.self))
     }
 }

@@ -12,6 +12,7 @@ enum FinishJobsStatement {
         case failed = "f"
         case retry = "r"
         case givenBack = "b"
+        case postponed = "p"
 
         init(_ end: JobEnd) {
             switch end {
@@ -19,6 +20,7 @@ enum FinishJobsStatement {
             case .failed: self = .failed
             case .retry: self = .retry
             case .givenBack: self = .givenBack
+            case .postponed: self = .postponed
             }
         }
     }
@@ -78,17 +80,19 @@ enum FinishJobsStatement {
             from judged e where e.result in ('d', 'f')
         ), delayed as (
             insert into flotilla.later (due_at, job, lane, rank, attempt)
-            select e.due_at, e.job, e.lane, flotilla.job_rank(e.due_at, e.priority), e.attempt
-            from judged e where e.result = 'r'
+            select e.due_at, e.job, e.lane, flotilla.job_rank(e.due_at, e.priority),
+                   e.attempt - case e.result when 'p' then 1 else 0 end
+            from judged e where e.result in ('r', 'p')
         ), back as (
             insert into flotilla.ready (lane, rank, job, attempt)
             select e.lane, e.rank, e.job, e.attempt - 1 from judged e where e.result = 'b'
             returning job
         ), remembered as (
             insert into flotilla.job_history (job, change, attempt, epoch, node, note)
-            select e.job, case e.result when 'f' then 'failed' when 'r' then 'retry' else 'gave-back' end,
+            select e.job, case e.result when 'f' then 'failed' when 'r' then 'retry' when 'p' then 'postponed'
+                          else 'gave-back' end,
                    e.attempt, e.epoch, \(right.name.description), e.note
-            from judged e where e.result <> 'd'
+            from judged e where e.result <> 'd' and not (e.result = 'p' and \(Self.wasPostponed))
         ), \(JobFragments.fed("failed", from: "judged", where: "e.result = 'f'", by: right.name.description)),
         done as materialized (select job from judged where result = 'd'), \(Self.progressForgotten(by: "done")),
         \(JobFragments.slotsFreed(by: "ended")),
@@ -99,6 +103,13 @@ enum FinishJobsStatement {
         from judged e
         """
     }
+
+    /// Once for each attempt: while something is busy for hours, that is said once and not a thousand times.
+    private static let wasPostponed: PostgresStatement = """
+        exists (
+            select from flotilla.job_history h
+            where h.job = e.job and h.change = 'postponed' and h.attempt = e.attempt)
+        """
 
     /// The place of the claim of `a`, locked; nothing if it is not held.
     ///
@@ -128,14 +139,18 @@ enum FinishJobsStatement {
 
     /// Microseconds until the next attempt; at most a year.
     private static func pause(_ ending: JobEnding) -> Int64 {
-        guard case .retry(let after, _) = ending.end else { return 0 }
-        return min(max(0, after.wholeNanoseconds / 1_000), 31_622_400_000_000)
+        switch ending.end {
+        case .retry(let after, _), .postponed(let after, _):
+            min(max(0, after.wholeNanoseconds / 1_000), 31_622_400_000_000)
+        case .done, .failed, .givenBack: 0
+        }
     }
 
     private static func note(_ ending: JobEnding) -> String? {
         switch ending.end {
         case .done(let note): note.map(Self.short)
-        case .retry(_, let reason), .failed(let reason), .givenBack(let reason): Self.short(reason)
+        case .retry(_, let reason), .postponed(_, let reason), .failed(let reason), .givenBack(let reason):
+            Self.short(reason)
         }
     }
 

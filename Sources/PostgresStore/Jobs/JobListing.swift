@@ -11,6 +11,8 @@ import struct Foundation.UUID
 /// in the order of the page.
 enum JobListing {
     /// Twenty-seven columns a job.
+    ///
+    /// What ended knows the slot of its last holder: its name is that of who had the slot at that time.
     static func page(_ query: JobQuery) -> PostgresStatement {
         let states = query.states.isEmpty ? Set(JobState.allCases) : query.states
         let parts = JobState.allCases.filter { states.contains($0) }.map { Self.part($0, query) }
@@ -120,7 +122,8 @@ enum JobListing {
             select * from (\(found)) f order by job \(order) limit \(limit)
         )
         select s.job, s.state, s.attempt, s.due_at, s.ticket - k.head, s.epoch, s.slot,
-               case when s.incarnation is not null then coalesce(m.name, d.name, 'worker-' || s.slot) end,
+               case when s.incarnation is not null then coalesce(m.name, d.name, 'worker-' || s.slot)
+                    else h.name end,
                s.claimed_at, s.ended_at, s.note, j.kind, j.account_id, a.name, j.priority, j.bytes, j.max_attempts,
                j.deadline_ms, j.order_key, j.requires, j.submitter, j.created_at, j.payload,
                p.fraction::float8, p.note, p.checkpoint, p.job is not null
@@ -130,6 +133,13 @@ enum JobListing {
         left join lateral (select * from flotilla.job_progress p where p.job = s.job limit 1) p on true
         left join flotilla.job_key k on k.order_key = j.order_key
         \(Self.holder)
+        left join lateral (
+            select coalesce((
+                select v.name from flotilla.view_history v
+                where v.slot = s.slot and v.at <= s.ended_at and v.name is not null
+                order by v.view_version desc limit 1), 'worker-' || s.slot) as name
+            where s.incarnation is null and s.slot is not null
+        ) h on true
         order by s.job \(order)
         """
     }

@@ -7,28 +7,38 @@ extension PostgresStore {
     ///
     /// First waits for every claim that began without knowing of it (``ClaimStatement/gate``); then all claims of its
     /// scope are there to be seen, and get slots, above the limit too: so it takes as long as it must until new ones
-    /// may begin. Does nothing for limits that are settled.
+    /// may begin. Does nothing for limits that are settled. They get the lowest numbers that no row has: above the highest
+    /// one there may be none left.
     func settleLimits() async throws(StoreError) {
-        _ = try await self.queue("select pg_advisory_xact_lock(\(unescaped: ClaimStatement.gateKey))")
-        _ = try await self.queue(
+        _ = try await self.upkeep("select pg_advisory_xact_lock(\(unescaped: ClaimStatement.gateKey))")
+        _ = try await self.upkeep(
             """
             with fresh as materialized (
                 select p.scope from flotilla.job_policy p where p.slots is not null and not p.settled
                 order by p.scope for update
             ), running as materialized (
-                select f.scope, c.incarnation, c.job, c.epoch from flotilla.claim c
+                select f.scope, c.incarnation, c.job, c.epoch,
+                       row_number() over (partition by f.scope order by c.epoch, c.job) as nth
+                from flotilla.claim c
                 cross join lateral (
                     select j.kind, j.account_id from flotilla.job j where j.id = c.job limit 1) j
                 join fresh f on f.scope in ('kind:' || j.kind, 'account:' || j.account_id)
                 where not exists (
                     select from flotilla.claim_slot s
                     where s.job = c.job and s.scope = f.scope and s.incarnation = c.incarnation and s.epoch = c.epoch)
+            ), free as materialized (
+                select f.scope, n.slot, row_number() over (partition by f.scope order by n.slot) as nth
+                from (select scope, count(*) as jobs from running group by scope) f
+                cross join lateral (
+                    select n.slot from generate_series(1, 32767) as n (slot)
+                    where not exists (
+                        select from flotilla.claim_slot s where s.scope = f.scope and s.slot = n.slot)
+                    limit f.jobs
+                ) n
             ), numbered as (
                 insert into flotilla.claim_slot (scope, slot, incarnation, job, epoch)
-                select r.scope, row_number() over (partition by r.scope order by r.epoch, r.job) + coalesce((
-                           select max(s.slot) from flotilla.claim_slot s where s.scope = r.scope), 0),
-                       r.incarnation, r.job, r.epoch
-                from running r
+                select r.scope, n.slot, r.incarnation, r.job, r.epoch
+                from running r join free n on n.scope = r.scope and n.nth = r.nth
                 on conflict do nothing
             ), marked as (
                 update flotilla.claim c set limited = true from running r

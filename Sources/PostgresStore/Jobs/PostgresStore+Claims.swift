@@ -82,9 +82,24 @@ extension PostgresStore {
 
     /// As ``run(_:)``; what ended in a circle of waits did nothing, and is run again a few times.
     func queue(_ statement: PostgresStatement) async throws(StoreError) -> PostgresRows {
+        try await self.queue(statement, on: self.lane)
+    }
+
+    /// For what may take long: never on the lane of the claims, where accusations and leases would wait for it.
+    func upkeep(_ statement: PostgresStatement) async throws(StoreError) -> PostgresRows {
+        try await self.queue(statement.unprepared(), on: self.pool.lane(.ordinary))
+    }
+
+    func upkeepRow(_ statement: PostgresStatement) async throws(StoreError) -> PostgresRow {
+        try Self.only(await self.upkeep(statement))
+    }
+
+    private func queue(
+        _ statement: PostgresStatement, on lane: PostgresPoolLane
+    ) async throws(StoreError) -> PostgresRows {
         for _ in 0..<Self.circleAttempts {
             do throws(PostgresError) {
-                return try await self.lane.query(statement)
+                return try await lane.query(statement)
             } catch {
                 guard case .failed(let server) = error, server.sqlState == .deadlockDetected else {
                     throw StoreError(error)
@@ -97,10 +112,6 @@ extension PostgresStore {
     private static let circleAttempts = 4
 
     func queueRow(_ statement: PostgresStatement) async throws(StoreError) -> PostgresRow {
-        let rows = try await self.queue(statement)
-        guard let row = rows.first, rows.count == 1 else {
-            throw .corrupt("\(rows.count) rows came where one was expected")
-        }
-        return row
+        try Self.only(await self.queue(statement))
     }
 }

@@ -47,15 +47,21 @@ enum CancelStatement {
     /// The order of locks is that of everybody: ready, later and waiting rows, then claims, then the member
     /// whose loss is counted, slots, and keys.
     ///
-    /// `ready` has no index by job; it is walked once.
+    /// `ready` has no index by job; it is walked once. Rows are sorted before they are locked, so that two who cancel the
+    /// same jobs wait for each other once, and not in a circle.
     static func cancel(_ ids: [Int64], by who: String, reason: String?) -> PostgresStatement {
         """
         with doomed as materialized (
-            select r.ctid as tid from flotilla.ready r where r.job + 0 = any (\(ids)) for update
+            select r.ctid as tid from flotilla.ready r where r.job + 0 = any (\(ids))
+            order by r.lane, r.rank, r.job for update
         ), doomed_later as materialized (
-            select l.ctid as tid from flotilla.later l where l.job + 0 = any (\(ids)) for update
+            select l.ctid as tid from flotilla.later l where l.job + 0 = any (\(ids))
+            order by l.due_at, l.job for update
         ), doomed_waiting as materialized (
-            select w.ctid as tid from flotilla.waiting w where w.job + 0 = any (\(ids)) for update
+            select w.ctid as tid from flotilla.waiting w where w.job + 0 = any (\(ids))
+            order by w.order_key, w.ticket for update
+        ), doomed_claims as materialized (
+            select c.ctid as tid from flotilla.claim c where c.job + 0 = any (\(ids)) order by c.job for update
         ), unready as (
             delete from flotilla.ready r where r.ctid = any (array(select tid from doomed)) returning r.job, r.attempt
         ), undelayed as (
@@ -65,7 +71,7 @@ enum CancelStatement {
             delete from flotilla.waiting w where w.ctid = any (array(select tid from doomed_waiting))
             returning w.job, 0::int2 as attempt
         ), gone as (
-            delete from flotilla.claim c where c.job + 0 = any (\(ids)) returning c.*
+            delete from flotilla.claim c where c.ctid = any (array(select tid from doomed_claims)) returning c.*
         ), lost as materialized (
             select 'job'::text as kind, job::text as id, epoch, incarnation from gone
         ), \(Fragments.told("lost", reason: "cancelled")), all_ended as materialized (
@@ -97,11 +103,15 @@ enum CancelStatement {
     static func sendBack(_ ids: [Int64], by who: String) -> PostgresStatement {
         """
         with doomed as materialized (
-            select l.ctid as tid from flotilla.later l where l.job + 0 = any (\(ids)) for update
+            select l.ctid as tid from flotilla.later l where l.job + 0 = any (\(ids))
+            order by l.due_at, l.job for update
+        ), doomed_outcomes as materialized (
+            select o.job from flotilla.outcome o where o.job = any (\(ids)) and o.status in ('f', 'c')
+            order by o.job for update
         ), undelayed as (
             delete from flotilla.later l where l.ctid = any (array(select tid from doomed)) returning l.job, l.attempt
         ), revived as (
-            delete from flotilla.outcome o where o.job = any (\(ids)) and o.status in ('f', 'c')
+            delete from flotilla.outcome o where o.job = any (array(select job from doomed_outcomes))
             returning o.job, o.epoch
         ), back as materialized (
             select b.*, j.kind, j.lane, j.order_key, flotilla.job_rank(clock_timestamp(), j.priority) as rank,
@@ -142,8 +152,10 @@ enum CancelStatement {
 
     static func delete(_ ids: [Int64]) -> PostgresStatement {
         """
-        with gone as (
-            delete from flotilla.outcome o where o.job = any (\(ids)) returning o.job
+        with doomed as materialized (
+            select o.job from flotilla.outcome o where o.job = any (\(ids)) order by o.job for update
+        ), gone as (
+            delete from flotilla.outcome o where o.job = any (array(select job from doomed)) returning o.job
         ), jobs as (
             delete from flotilla.job j where j.id = any (array(select job from gone))
         ), histories as (

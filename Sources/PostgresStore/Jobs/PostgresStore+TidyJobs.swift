@@ -3,6 +3,9 @@ package import ClusterPorts
 import PostgresDriver
 
 /// Keeping the tables of jobs small: partitions ahead, and what ended long ago goes.
+///
+/// Always by the ordinary lane: these statements take long, and claims must not wait for them. None is prepared, since a
+/// plan from when a table was small would read it from end to end later.
 extension PostgresStore {
     /// Jobs in a partition, as in `flotilla.extend_jobs`.
     private static let partitionWidth = 4_000_000
@@ -13,15 +16,15 @@ extension PostgresStore {
         -> TidiedJobs
     {
         try await self.extendJobs(by: leader)
-        let partitions = try await self.dropOldest(kept: kept, by: leader)
+        let partitions = try await self.dropOne(kept: kept, by: leader)
         let batch = min(max(limit, 1), Self.batchLimit)
-        let rows = try await self.queueRow(Self.forget(kept: kept, limit: batch, by: leader))
+        let rows = try await self.upkeepRow(Self.forget(kept: kept, limit: batch, by: leader))
         return TidiedJobs(rows: Int(try rows.reading(column: 0, as: Int64.self)), partitions: partitions)
     }
 
     private func extendJobs(by leader: LeaderRight) async throws(StoreError) {
         let ahead = Self.partitionWidth * Self.partitionsAhead
-        _ = try await self.queue(
+        _ = try await self.upkeep(
             """
             with \(Fragments.me(leader.right)), missing as materialized (
                 select n.last_value as newest from flotilla.job_number n
@@ -32,18 +35,41 @@ extension PostgresStore {
     }
 
     /// One at a time: the next one goes in the next round.
-    private func dropOldest(kept: Duration, by leader: LeaderRight) async throws(StoreError) -> Int {
-        let rows = try await self.queue(
+    private func dropOne(kept: Duration, by leader: LeaderRight) async throws(StoreError) -> Int {
+        let rows = try await self.upkeep(
             """
-            with \(Fragments.me(leader.right)), oldest as materialized (
-                select min(substr(c.relname, 5)::int8) as part from pg_inherits i
-                join pg_class c on c.oid = i.inhrelid
-                where i.inhparent = 'flotilla.job'::regclass and c.relname ~ '^job_[0-9]+$'
-            ), \(Fragments.leader(leader, after: "oldest"))
-            select flotilla.drop_jobs(o.part, \(Fragments.interval(kept))) from oldest o cross join leader
+            with \(Fragments.me(leader.right)), \(Fragments.leader(leader, after: "me"))
+            select flotilla.drop_old_jobs(\(Fragments.interval(kept))) from leader
             """)
         guard let row = rows.first else { return 0 }
-        return try row.reading(column: 0, as: Bool?.self) ?? false ? 1 : 0
+        return Int(try row.reading(column: 0, as: Int32.self))
+    }
+
+    /// Numbers of jobs that are gone as whole partitions, or lie below the first one: from `lowest` to below `beyond`.
+    private static let gaps: PostgresStatement = """
+        gaps as materialized (
+            select 0::int8 as lowest, coalesce((select min(id) from flotilla.job), 0) as beyond
+            union all
+            select p.before + \(unescaped: "\(Self.partitionWidth)"), p.part
+            from (
+                select c.part, lag(c.part) over (order by c.part) as before from (
+                    select substr(c.relname, 5)::int8 * \(unescaped: "\(Self.partitionWidth)") as part
+                    from pg_inherits i join pg_class c on c.oid = i.inhrelid
+                    where i.inhparent = 'flotilla.job'::regclass and c.relname ~ '^job_[0-9]+$'
+                ) c
+            ) p
+            where p.before + \(unescaped: "\(Self.partitionWidth)") < p.part
+        )
+        """
+
+    /// Of a table with `job`: those of jobs that are gone with their partition.
+    private static func orphans(of table: String, limit: Int) -> PostgresStatement {
+        """
+        select o.job from gaps g cross join lateral (
+            select t.job from flotilla.\(unescaped: table) t where t.job >= g.lowest and t.job < g.beyond
+            order by t.job limit \(limit)
+        ) o
+        """
     }
 
     /// Rows that ended long ago, lowest numbers first; then what is left of jobs that are gone.
@@ -70,9 +96,7 @@ extension PostgresStore {
             where not exists (select from flotilla.job j where j.id = s.job) limit \(limit)
         ), idle as materialized (
             select k.order_key from flotilla.job_key k where k.head = k.tail limit \(limit) for update skip locked
-        ), floor as materialized (
-            select coalesce((select min(id) from flotilla.job), 0) as job
-        ), \(Fragments.leader(leader, after: "(select from old union all select from submitted union all select from idle) l")),
+        ), \(Self.gaps), \(Fragments.leader(leader, after: "(select from old union all select from submitted union all select from idle) l")),
         gone as (
             delete from flotilla.outcome where job = any (array(select job from old)) and exists (select from leader)
             returning job
@@ -81,16 +105,12 @@ extension PostgresStore {
         ), histories as (
             delete from flotilla.job_history h
             where h.job = any (array(
-                select job from gone union all (
-                    select o.job from flotilla.job_history o
-                    where o.job < (select job from floor) order by o.job limit \(limit))))
+                select job from gone union all (\(Self.orphans(of: "job_history", limit: limit)))))
               and exists (select from leader)
         ), steps as (
             delete from flotilla.job_progress p
             where p.job = any (array(
-                select job from gone union all (
-                    select o.job from flotilla.job_progress o
-                    where o.job < (select job from floor) order by o.job limit \(limit))))
+                select job from gone union all (\(Self.orphans(of: "job_progress", limit: limit)))))
               and exists (select from leader)
         ), keys as (
             delete from flotilla.job_key k

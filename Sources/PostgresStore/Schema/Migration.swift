@@ -47,6 +47,10 @@ package struct Migration: Sendable {
             version: 7, name: "renewal",
             script: String(decoding: PackageResources.V0007_renewal_sql, as: UTF8.self),
             minReaderVersion: 1),
+        Migration(
+            version: 8, name: "partitions",
+            script: String(decoding: PackageResources.V0008_partitions_sql, as: UTF8.self),
+            minReaderVersion: 1),
     ]
 
     /// The newest schema that this program knows.

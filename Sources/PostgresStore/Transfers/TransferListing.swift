@@ -2,6 +2,8 @@ import ClusterModel
 import ClusterPorts
 import PostgresDriver
 
+import struct Foundation.Data
+
 /// Turns a question to the transfer log into SQL; every value is a parameter.
 enum TransferListing {
     /// The most records of a page.
@@ -61,6 +63,9 @@ enum TransferListing {
         }
         if let folder = query.below, !folder.isHome {
             filters.append("path > \(folder.bytes) and \(Fragments.within("path", "\(folder.bytes)"))")
+        }
+        if !query.targets.isEmpty {
+            filters.append("target = any (\(query.targets.prefix(Self.limit).map { Data($0.bytes) }))")
         }
         if let from = query.startedFrom { filters.append("started_at >= \(from)") }
         if let before = query.startedBefore { filters.append("started_at < \(before)") }

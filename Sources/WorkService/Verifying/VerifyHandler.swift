@@ -8,19 +8,28 @@ import NIOCore
 ///
 /// Changes nothing, so it can be done again.
 ///
-/// A file that was moved to its path has no digest in the log under that path: give one.
+/// A file that was moved to its path is judged by what the log says of the path that it came from. Where nothing says
+/// what it should be, give a digest.
 package struct VerifyHandler: JobHandler {
     package let kind = WorkKind.verify
     private let files: any HomeFolders
     private let transfers: any TransferStore
+    private let names: any NameStore
+    private let accounts: any AccountStore
     /// Bytes of one read.
     private let piece: Int
     /// Progress is noted each time so many bytes have been read.
     private static let noteEach: Int64 = 256 << 20
 
-    package init(files: any HomeFolders, transfers: any TransferStore, piece: Int = 1 << 20) {
+    package init(
+        files: any HomeFolders, transfers: any TransferStore, names: any NameStore,
+        accounts: any AccountStore,
+        piece: Int = 1 << 20
+    ) {
         self.files = files
         self.transfers = transfers
+        self.names = names
+        self.accounts = accounts
         self.piece = piece
     }
 
@@ -33,6 +42,10 @@ package struct VerifyHandler: JobHandler {
             guard let found = try await self.digest(order, job, desk) else {
                 return .givenBack(reason: desk.isDraining ? "the node drains" : "the claim was lost")
             }
+            // Asked before the log: what is finished by then is in it.
+            if order.digest == nil, try await self.isChanging(order) {
+                return .postponed(for: .seconds(1), reason: "a change of \(order.path) is not in the log yet")
+            }
             let after = try await self.published(order)
             switch VerifyVerdict.judge(found, asked: order.digest, before: before, after: after) {
             case .matches: return .done(note: "the digest is right: \(found)")
@@ -40,7 +53,7 @@ package struct VerifyHandler: JobHandler {
             case .changed:
                 return .retry(after: .seconds(1), reason: "the file was replaced while it was read")
             case .differs(let expected):
-                return .failed(reason: "\(order.path) has the digest \(found), expected was \(expected)")
+                return await self.differs(order, found, expected, job)
             }
         } catch let error as StoreError {
             return self.again(error.description, job)
@@ -52,6 +65,29 @@ package struct VerifyHandler: JobHandler {
             }
         } catch {
             return self.again("\(error)", job)
+        }
+    }
+
+    /// It is not what was asked for, or not what was published here: then it may have been moved here since.
+    private func differs(
+        _ order: VerifyOrder, _ found: ClusterModel.Digest, _ expected: ClusterModel.Digest, _ job: ClaimedJob
+    ) async -> JobEnd {
+        let failed = JobEnd.failed(
+            reason: "\(order.path) has the digest \(found), expected was \(expected)")
+        guard order.digest == nil else { return failed }
+        do throws(StoreError) {
+            switch try await FileOrigin.find(order.path, of: order.account, in: self.transfers) {
+            case .here: return failed
+            case .elsewhere(let path, found): return .done(note: "the digest is right, of \(path): \(found)")
+            case .elsewhere(let path, let other):
+                return .failed(
+                    reason: "\(order.path), which was \(path), has the digest \(found), expected was \(other)"
+                )
+            case .unknown:
+                return .done(note: "changed since: nothing says what its digest should be; it is \(found)")
+            }
+        } catch {
+            return self.again(error.description, job)
         }
     }
 
@@ -70,6 +106,17 @@ package struct VerifyHandler: JobHandler {
         query.sort = .ended
         query.limit = 1
         return try await self.transfers.transfers(query).first?.digest
+    }
+
+    /// The file or a folder above it is being published, moved or removed: what is visible may not be in the log yet.
+    private func isChanging(_ order: VerifyOrder) async throws(StoreError) -> Bool {
+        guard let account = try await self.accounts.account(named: order.account).value else { return false }
+        var place: HomePath? = order.path
+        while let path = place, !path.isHome {
+            if try await self.names.unfinished(account: account.id, path: path) != nil { return true }
+            place = path.parent
+        }
+        return false
     }
 
     /// Nil when it was told to stop.

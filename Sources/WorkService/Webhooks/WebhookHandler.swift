@@ -50,7 +50,13 @@ package struct WebhookHandler: JobHandler {
         guard desk.isHeld(job.title) else {
             return .givenBack(reason: "the claim was lost before anything was sent")
         }
-        let answer = await self.sender.post(self.request(payload, to: target, for: job))
+        let address = target.webhook.address
+        let sent = await self.sender.post(
+            self.request(payload, to: target, for: job), to: address.receiver)
+        guard let answer = sent.answer else {
+            return .postponed(
+                for: sent.later, reason: "\(address.receiver) has all that one receiver may have")
+        }
         if Task.isCancelled, case .unanswered = answer {
             return .givenBack(reason: "broken off; whether the receiver got it is unknown")
         }

@@ -3,6 +3,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import ServiceLifecycle
+import Synchronization
 
 /// How long a receiver may take.
 package struct WebhookTimes: Hashable, Sendable {
@@ -20,6 +21,12 @@ package struct WebhookRequest: Sendable {
     package var address: String
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
+
+    package init(address: String, headers: [(name: String, value: String)], body: [UInt8]) {
+        self.address = address
+        self.headers = headers
+        self.body = body
+    }
 }
 
 /// Sends messages to receivers; one for the whole node.
@@ -29,6 +36,7 @@ package struct WebhookRequest: Sendable {
 package final class WebhookSender: Service {
     private let client: HTTPClient
     private let times: WebhookTimes
+    let shares: Mutex<ReceiverShares>
 
     /// Of an answer's body, bytes that are kept and bytes that are read so that the connection can be used again.
     package static let kept = 1_024
@@ -38,15 +46,35 @@ package final class WebhookSender: Service {
     /// Who claims has a lower bound.
     private static let connectionsEach = 64
 
-    package init(times: WebhookTimes = WebhookTimes()) {
+    /// - Parameter slots: jobs that the node works on at a time; one receiver gets a part of them.
+    package init(times: WebhookTimes = WebhookTimes(), reach: ReceiverReach, slots: Int) {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         configuration.timeout.connect = .nanoseconds(Self.nanoseconds(times.connect))
         configuration.timeout.read = .nanoseconds(Self.nanoseconds(times.whole))
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = Self.connectionsEach
+        let check = Self.check(reach)
+        configuration.http1_1ConnectionDebugInitializer = check
+        configuration.http2ConnectionDebugInitializer = check
         self.client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         self.times = times
+        self.shares = Mutex(ReceiverShares(slots: slots))
+    }
+
+    /// Runs on each new connection, before anything is sent over it.
+    private static func check(_ reach: ReceiverReach) -> @Sendable (any Channel) -> EventLoopFuture<Void> {
+        { channel in
+            guard let address = channel.remoteAddress, reach.allows(address) else {
+                let shown = channel.remoteAddress?.ipAddress ?? "an unknown address"
+                let refused: EventLoopFuture<Void> = channel.eventLoop.makeFailedFuture(
+                    ReceiverOutOfReach(address: shown, reach: reach))
+                // After the client has heard of it, to which the connection is still one that begins.
+                channel.eventLoop.execute { channel.close(promise: nil) }
+                return refused
+            }
+            return channel.eventLoop.makeSucceededVoidFuture()
+        }
     }
 
     package func run() async throws {
@@ -119,6 +147,7 @@ package final class WebhookSender: Service {
             if error == .remoteConnectionClosed { return "the connection was closed before an answer" }
             if error == .cancelled { return "it was broken off here" }
         }
+        if let error = error as? ReceiverOutOfReach { return error.description }
         if let error = error as? IOError { return String(cString: strerror(error.errnoCode)) }
         return AnswerExcerpt.text(Array("\(error)".utf8.prefix(200)))
     }

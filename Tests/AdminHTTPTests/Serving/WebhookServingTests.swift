@@ -178,6 +178,7 @@ import Testing
             let deliveries = try #require(one.member("deliveries") as? [[String: Any]])
             #expect(one.status == 200 && deliveries.map { $0["webhook"] as? String } == ["all"])
             #expect(deliveries.map { $0["outcome"] as? String } == [nil])
+            #expect(deliveries.map { $0["state"] as? String } == ["ready"])
             #expect(try await node.admin("GET", "/api/v1/events?kind=file.moved").items().count == 1)
             #expect(try await node.admin("GET", "/api/v1/events?account=bob").items().isEmpty)
             #expect(try await node.admin("GET", "/api/v1/events?operation=\(operation)").items().count == 1)

@@ -70,6 +70,15 @@ import Testing
         }
     }
 
+    @Test func `webhooks reach the network unless told otherwise`() async throws {
+        let usual = try await Self.read()
+        #expect("\(usual.webhooksReach)" == "network")
+        let told = try await Self.read(environment: ["FLOTILLA_WEBHOOKS_REACH": "any"])
+        #expect("\(told.webhooksReach)" == "any")
+        let faults = await Self.faults(flags: [.webhooksReach: "private"])
+        #expect(faults.count == 1 && faults[0].hasPrefix("webhooks.reach"), "\(faults)")
+    }
+
     @Test func `every fault is named with its setting at once`() async {
         let faults = await Self.faults(
             flags: [.filesPort: "http", .name: "Not A Name"],

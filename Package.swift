@@ -279,7 +279,8 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "ClusterModel", "ClusterPorts", "ClusterRuntime", "ClusterTestKit", "FileService",
+                "ClusterModel", "ClusterPorts", "ClusterRuntime", "ClusterTestKit", "Coordinator",
+                "FileService",
                 "PostgresDriver", "PostgresStore", "RedisCache", "RedisDriver", "ReadinessLoop",
                 "SharedMount",
                 argumentParser, lifecycle, logging, unixSignals,

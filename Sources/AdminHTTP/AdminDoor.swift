@@ -25,6 +25,8 @@ package enum AdminDoor {
         package var readPayload: @Sendable (JobSpec) -> PayloadReading
         package var explainer: (any JobExplainer)?
         package var doorbell: (any Doorbell)?
+        package var shards: any ShardStore
+        package var shardExplainer: (any ShardExplainer)?
         package var standing: any NodeStanding
         /// Nil where the cluster has none.
         package var cache: (any ViewCache)?
@@ -40,7 +42,8 @@ package enum AdminDoor {
             jobKinds: Set<JobKind> = [],
             readPayload: @escaping @Sendable (JobSpec) -> PayloadReading = { _ in PayloadReading() },
             explainer: (any JobExplainer)? = nil,
-            doorbell: (any Doorbell)? = nil, standing: any NodeStanding,
+            doorbell: (any Doorbell)? = nil, shards: any ShardStore,
+            shardExplainer: (any ShardExplainer)? = nil, standing: any NodeStanding,
             cache: (any ViewCache)?, gauge: RequestGauge,
             weight: @escaping @Sendable () -> IngressWeightReading = {
                 IngressWeightReading(percent: 100, latency: nil)
@@ -61,6 +64,8 @@ package enum AdminDoor {
             self.readPayload = readPayload
             self.explainer = explainer
             self.doorbell = doorbell
+            self.shards = shards
+            self.shardExplainer = shardExplainer
             self.standing = standing
             self.cache = cache
             self.gauge = gauge
@@ -79,6 +84,7 @@ package enum AdminDoor {
             members: needs.members, leases: needs.leases, feed: needs.feed, webhooks: needs.webhooks,
             events: needs.events, jobs: needs.jobs, schedules: needs.schedules, jobKinds: needs.jobKinds,
             readPayload: needs.readPayload, explainer: needs.explainer, doorbell: needs.doorbell,
+            shards: needs.shards, shardExplainer: needs.shardExplainer,
             watchers: WatcherGauge(limit: 64),
             standing: needs.standing, cache: needs.cache,
             ingress: { IngressAnswer(needs.weight(), needs.gauge) })

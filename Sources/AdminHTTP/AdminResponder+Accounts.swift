@@ -44,7 +44,7 @@ extension AdminResponder {
         case .document, .cluster, .nodes, .node, .drain, .resume, .evict, .changeNode, .views, .leases,
             .lease, .endLease, .watch,
             .transfers,
-            .transfer, .accounts, .cache, .webhook, .jobs, .schedule:
+            .transfer, .accounts, .cache, .webhook, .jobs, .schedule, .shards:
             preconditionFailure("\(route) does not concern one account")
         }
     }

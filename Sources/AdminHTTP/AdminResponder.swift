@@ -24,6 +24,8 @@ struct AdminResponder: DoorService {
     let readPayload: @Sendable (JobSpec) -> PayloadReading
     let explainer: (any JobExplainer)?
     let doorbell: (any Doorbell)?
+    let shards: any ShardStore
+    let shardExplainer: (any ShardExplainer)?
     let watchers: WatcherGauge
     let standing: any NodeStanding
     let cache: (any ViewCache)?
@@ -56,6 +58,9 @@ struct AdminResponder: DoorService {
         case .jobs(let route):
             return try await self.answerJobs(
                 route, request, target, by: token?.label ?? "", context.channel)
+        case .shards(let route):
+            return try await self.answerShards(
+                route, request, target.query, by: token?.label ?? "", context.channel)
         case .cache:
             return try self.plain(target) { JSONText.response(.ok, CacheAnswer(self.cache?.statistics())) }
         case .transfers: return try await self.listTransfers(target.query)

@@ -31,12 +31,14 @@ package enum AdminRoute: Sendable, Equatable {
     case webhook(WebhookRoute)
     case jobs(JobRoute)
     case schedule(ScheduleRoute)
+    case shards(ShardRoute)
 
     /// The least role that may do it; nil for what needs no token.
     package var role: OperatorToken.Role? {
         switch self {
         case .document: nil
         case .jobs(let route): route.role
+        case .shards(let route): route.role
         case .cluster, .nodes, .node, .views, .leases, .lease, .watch, .transfers, .transfer, .accounts,
             .account, .keys,
             .cache:
@@ -108,7 +110,7 @@ extension AdminRoute {
                 path: "/accounts/{name}/keys/{id}",
                 methods: [("DELETE", { .revokeKey(account: $0[0], id: $0[1]) })]),
             Pattern(path: "/cache", methods: [("GET", { _ in .cache })]),
-        ] + WebhookRoute.patterns + JobRoute.patterns + ScheduleRoute.patterns
+        ] + WebhookRoute.patterns + JobRoute.patterns + ScheduleRoute.patterns + ShardRoute.patterns
 
     /// HEAD is answered as GET without a body.
     package init(method: HTTPRequest.Method, target: RequestTarget) throws(Problem) {

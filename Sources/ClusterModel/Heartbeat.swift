@@ -13,10 +13,13 @@ package struct HeartbeatNews: Sendable, Hashable {
     package var leaseLosses: Int64
     /// Rises when jobs were enqueued or older ones became ready again, at the latest a beat or two after their commit.
     package var jobNews: Int64
+    /// Another number than before: who should have which shard was changed, or somebody gave one up.
+    package var shardNews: Int64
 
     package init(
         status: MemberStatus, chainUnbroken: Bool, viewVersion: Int64, configVersion: ConfigVersion,
-        sweepDue: Bool, observed: [ObservedHeartbeat], leaseLosses: Int64 = 0, jobNews: Int64 = 0
+        sweepDue: Bool, observed: [ObservedHeartbeat], leaseLosses: Int64 = 0, jobNews: Int64 = 0,
+        shardNews: Int64 = 0
     ) {
         self.status = status
         self.chainUnbroken = chainUnbroken
@@ -26,6 +29,7 @@ package struct HeartbeatNews: Sendable, Hashable {
         self.observed = observed
         self.leaseLosses = leaseLosses
         self.jobNews = jobNews
+        self.shardNews = shardNews
     }
 }
 

@@ -12,6 +12,13 @@ package struct ShardNumber: Hashable, Comparable, Sendable, CustomStringConverti
         self.rawValue = Int16(number)
     }
 
+    /// The shard that what this incarnation leaves behind belongs to.
+    ///
+    /// Numbers of incarnations follow one another, so their remainders are spread evenly.
+    package init(of incarnation: Incarnation) {
+        self.init(unchecked: Int16(incarnation.rawValue % Int64(Self.count)))
+    }
+
     private init(unchecked number: Int16) { self.rawValue = number }
 
     package static func < (left: ShardNumber, right: ShardNumber) -> Bool { left.rawValue < right.rawValue }

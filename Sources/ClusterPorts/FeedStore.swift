@@ -67,6 +67,8 @@ package struct FeedEntry: Sendable, Hashable {
         case lease
         /// Jobs that failed for good, were cancelled or sent back.
         case job
+        /// Shards: who should have one, and who took it.
+        case shard
     }
 
     package var place: FeedPlace

@@ -9,7 +9,7 @@ package protocol NodeStanding: Sendable {
     func view() -> ClusterView?
 
     /// One element after each change of view, standing, configuration version, due sweep, lost leases or news of
-    /// jobs; only the newest is kept.
+    /// jobs and shards; only the newest is kept.
     func changes() -> AsyncStream<Void>
 
     /// Whether the last heartbeat's answer said that somebody departed and is not cleared.
@@ -23,12 +23,16 @@ package protocol NodeStanding: Sendable {
 
     /// Another number than before means that jobs became ready, as the last heartbeat's answer said.
     func jobNews() -> Int64
+
+    /// Another number than before means that a shard was assigned or given up, as the last heartbeat's answer said.
+    func shardNews() -> Int64
 }
 
 extension NodeStanding {
     package func leaseLosses() -> Int64 { 0 }
     package func capacityShare() -> Int { 100 }
     package func jobNews() -> Int64 { 0 }
+    package func shardNews() -> Int64 { 0 }
 }
 
 /// Counts what a node has in hand; its numbers go out with the heartbeats.

@@ -3,7 +3,8 @@ package import ClusterModel
 /// Rows of the 256 shards (docs/SHARDS.md): who should have each, and who has it.
 ///
 /// Each call is one autocommit statement (R1); what acts for a node has rule R3 in it. Fails with ``StoreError``. After
-/// `mayHaveRun` the caller reads the rows: they say what was done. A batch names each shard once.
+/// `mayHaveRun` the caller reads the rows: they say what was done. A batch names each shard once. What somebody else has to
+/// hear of (an assignment, a release, a pin) changes ``HeartbeatNews/shardNews``.
 package protocol ShardStore: Sendable {
     /// All of them, by number.
     func shards() async throws(StoreError) -> [ShardRecord]
@@ -31,6 +32,16 @@ package protocol ShardStore: Sendable {
 
     /// Wants a shard on a node, or nil: wherever it is best; by order of an operator. The next round obeys.
     func pin(_ number: ShardNumber, to node: NodeName?) async throws(StoreError)
+
+    /// Says once who should have a shard, by order of an operator; the balancer may say otherwise later.
+    ///
+    /// Only where the target is active and the shard is pinned to no other node. Answers whether it should have it now.
+    func move(_ number: ShardNumber, to target: Incarnation, reason: String) async throws(StoreError) -> Bool
+}
+
+/// Tells people why a shard is where it is.
+package protocol ShardExplainer: Sendable {
+    func because(_ shard: ShardRecord) -> [String]
 }
 
 /// A shard to be taken, as it was when its row was read.

@@ -14,6 +14,7 @@ package final class StandingBoard: NodeStanding {
         var leaseLosses: Int64 = 0
         var capacityShare = 100
         var jobNews: Int64 = 0
+        var shardNews: Int64 = 0
         var mountTrouble: String?
         var everJoined = false
         var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
@@ -43,6 +44,8 @@ package final class StandingBoard: NodeStanding {
     package func capacityShare() -> Int { self.state.withLock { $0.capacityShare } }
 
     package func jobNews() -> Int64 { self.state.withLock { $0.jobNews } }
+
+    package func shardNews() -> Int64 { self.state.withLock { $0.shardNews } }
 
     /// What a leader's writes must carry; nil when this node does not lead, or may claim nothing at this moment.
     package func leading() -> LeaderRight? {
@@ -90,7 +93,7 @@ package final class StandingBoard: NodeStanding {
             let changed =
                 knowledge.status != news.status || knowledge.configVersion != news.configVersion
                 || state.sweepDue != news.sweepDue || state.leaseLosses != news.leaseLosses
-                || state.jobNews != news.jobNews
+                || state.jobNews != news.jobNews || state.shardNews != news.shardNews
             knowledge.status = news.status
             knowledge.configVersion = max(knowledge.configVersion, news.configVersion)
             knowledge.acknowledged = sentAt
@@ -98,6 +101,7 @@ package final class StandingBoard: NodeStanding {
             state.sweepDue = news.sweepDue
             state.leaseLosses = news.leaseLosses
             state.jobNews = news.jobNews
+            state.shardNews = news.shardNews
             return changed
         }
     }

@@ -10,6 +10,7 @@ package final class FixedStanding: NodeStanding {
         var sweepDue = false
         var leaseLosses: Int64 = 0
         var jobNews: Int64 = 0
+        var shardNews: Int64 = 0
         var watchers: [AsyncStream<Void>.Continuation] = []
     }
     private let state: Mutex<State>
@@ -28,6 +29,7 @@ package final class FixedStanding: NodeStanding {
     package func sweepDue() -> Bool { self.state.withLock { $0.sweepDue } }
     package func leaseLosses() -> Int64 { self.state.withLock { $0.leaseLosses } }
     package func jobNews() -> Int64 { self.state.withLock { $0.jobNews } }
+    package func shardNews() -> Int64 { self.state.withLock { $0.shardNews } }
 
     package func changes() -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(
@@ -41,6 +43,7 @@ package final class FixedStanding: NodeStanding {
     package func set(sweepDue: Bool) { self.change { $0.sweepDue = sweepDue } }
     package func set(leaseLosses: Int64) { self.change { $0.leaseLosses = leaseLosses } }
     package func set(jobNews: Int64) { self.change { $0.jobNews = jobNews } }
+    package func set(shardNews: Int64) { self.change { $0.shardNews = shardNews } }
 
     private func change(_ body: (inout State) -> Void) {
         let watchers = self.state.withLock { state in

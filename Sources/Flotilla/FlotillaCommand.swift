@@ -13,7 +13,7 @@ struct FlotillaCommand: AsyncParsableCommand {
             AccountsCommand.self,
             TransfersCommand.self, TokenCommand.self, LeasesCommand.self, WatchCommand.self,
             WebhooksCommand.self, EventsCommand.self,
-            JobsCommand.self, SchedulesCommand.self,
+            JobsCommand.self, SchedulesCommand.self, ShardsCommand.self,
             SimulateCommand.self,
         ])
 

@@ -8,7 +8,10 @@ package import PostgresDriver
 /// them keep, so that nobody waits for somebody who waits for him:
 /// members are locked first, then homes and accounts, then names, then transfers, and the cluster's row last; the
 /// queue's own order is in ``JobFragments``.
-package struct PostgresStore: ClusterStore, MemberControl, FeedStore, NameStore, TransferStore, AccountStore {
+package struct PostgresStore: ClusterStore, DepartureStore, MemberControl, FeedStore, NameStore,
+    TransferStore,
+    AccountStore
+{
     package let pool: PostgresPool
     package let times: MembershipTimes
     let lane: PostgresPoolLane

@@ -148,4 +148,40 @@ import Testing
             keeper.read([Self.row(Self.me, owner: Self.me, 5)], living: Self.both, at: Self.at(1))
                 == [.take(Self.number, after: Self.title(5).epoch)])
     }
+
+    @Test func `a sick node gives up everything at once and takes nothing`() {
+        var keeper = Self.owner()
+        #expect(
+            keeper.resign(at: Self.at(1), within: .zero)
+                == [.end(Self.title(5)), .cut(Self.title(5)), .release(Self.title(5))])
+        #expect(keeper.resign(at: Self.at(1), within: .zero) == [])
+        keeper.released(Self.title(5))
+        let given = Self.row(Self.me, owner: nil, 5)
+        #expect(keeper.read([given], living: Self.both, at: Self.at(2)) == [])
+        keeper.resume()
+        #expect(
+            keeper.read([given], living: Self.both, at: Self.at(3))
+                == [.take(Self.number, after: Self.title(5).epoch)])
+        // It falls sick before the answer comes.
+        #expect(keeper.resign(at: Self.at(4), within: .zero) == [])
+        #expect(keeper.took(Self.number, Self.title(8).epoch) == [.release(Self.title(8))])
+        // Nobody knows whether that was done, and the row says that it was not.
+        keeper.releaseUnknown(Self.title(8))
+        #expect(
+            keeper.read([Self.row(Self.me, owner: Self.me, 8)], living: Self.both, at: Self.at(5))
+                == [.release(Self.title(8))])
+        #expect(keeper.acting == [])
+    }
+
+    @Test func `a node that stops lets what is in hand end, for a while`() {
+        var keeper = Self.owner()
+        #expect(keeper.resign(at: Self.at(1), within: .seconds(3)) == [.end(Self.title(5))])
+        #expect(keeper.acting == [] && keeper.ending == [Self.title(5)] && keeper.holds(Self.title(5)))
+        var patient = keeper
+        #expect(patient.ended(Self.title(5)) == [.release(Self.title(5))])
+        #expect(patient.ending == [])
+        // Sick meanwhile: no longer than that.
+        #expect(
+            keeper.resign(at: Self.at(2), within: .zero) == [.cut(Self.title(5)), .release(Self.title(5))])
+    }
 }

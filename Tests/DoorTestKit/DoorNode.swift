@@ -97,6 +97,7 @@ package struct DoorNode: Sendable {
                                     fault: isUnfit ? .init(field: "to.colour", reason: "is not known") : nil,
                                     account: spec.payload.contains("alice") ? AccountName("alice") : nil)
                             },
+                            shards: store, shardExplainer: PlainExplainer(),
                             standing: standing, cache: nil,
                             gauge: gauge),
                         address: anywhere, limits: limits, logger: logger, onBound: { adminPort.set($0) }),
@@ -165,6 +166,10 @@ package struct TestBounds: Sendable {
         self.requests = requests
         self.ofAccount = ofAccount
     }
+}
+
+private struct PlainExplainer: ShardExplainer {
+    func because(_ shard: ShardRecord) -> [String] { ["shard \(shard.number), as the test explains it"] }
 }
 
 package struct TestLogin: Sendable {

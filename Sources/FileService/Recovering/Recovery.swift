@@ -1,94 +1,178 @@
-import ClusterModel
+package import ClusterModel
 package import ClusterPorts
 package import Logging
-import ServiceLifecycle
+import Synchronization
 
 /// Clears what dead nodes left behind: rolls their decisions forward, reclaims their staging, ends their transfers.
 ///
-/// Works when the heartbeat says that somebody departed, and every 10 s in any case; one live node at a time clears a
-/// departure. Now and then it looks through the staging of those cleared long ago, where a woken zombie may have
-/// made files again. What fails is logged and tried again by the next round; nothing here ends the node.
-package final class Recovery: Service {
+/// Standing work: what an incarnation left belongs to its shard (``ShardNumber/init(of:)``), and the owner of that clears
+/// it as soon as the heartbeat says that somebody departed. Once a minute it looks through the staging of those
+/// cleared long ago, where a woken zombie may have made files again. What fails is logged and tried again by a later
+/// round. Two at once do no harm; the statements that claim and close a departure prove the shard.
+package final class Recovery: StandingWork {
+    private struct State {
+        var scan: Period
+        var trash: Period
+    }
+
+    private struct Period {
+        var every: Duration
+        var at: ContinuousClock.Instant
+
+        mutating func isOver() -> Bool {
+            let now = ContinuousClock.now
+            guard now >= self.at else { return false }
+            self.at = now + self.every
+            return true
+        }
+    }
+
+    package let name = "staging"
     private let vault: any FileVault
     private let cluster: any ClusterStore
+    private let departures: any DepartureStore
     private let standing: any NodeStanding
     private let clearance: Clearance
     private let logger: Logger
+    private let state: Mutex<State>
 
-    private static let roundEvery: Duration = .seconds(10)
-    private static let roundsBetweenScans = 6
-    private static let departuresAtOnce = 20
+    private static let scanEvery: Duration = .seconds(60)
+    private static let trashEvery: Duration = .seconds(10)
+    /// When something of its own is left because somebody else has to sweep first.
+    private static let openRest: Duration = .seconds(1)
+    private static let failedRest: Duration = .seconds(5)
+    /// A round begins no other departure after that.
+    private static let roundMost: Duration = .seconds(3)
+    private static let departuresAtOnce = 1_000
     private static let trashAtOnce = 1_000
+    /// The trash is nobody's in particular.
+    private static let trashShard = ShardNumber.all[0]
+    /// Statements that clear one departure, about.
+    private static let unitsOfDeparture = 5.0
 
     package init(
         vault: any FileVault, names: any NameStore, transfers: any TransferStore, cluster: any ClusterStore,
-        standing: any NodeStanding, logger: Logger
+        departures: any DepartureStore, standing: any NodeStanding, logger: Logger
     ) {
         self.vault = vault
         self.cluster = cluster
+        self.departures = departures
         self.standing = standing
         self.logger = logger
         self.clearance = Clearance(
             vault: vault, names: names, transfers: transfers,
             rollForward: RollForward(vault: vault, transfers: transfers), logger: logger)
+        self.state = Mutex(
+            State(
+                scan: Period(every: Self.scanEvery, at: .now + Self.scanEvery),
+                trash: Period(every: Self.trashEvery, at: .now)))
     }
 
-    package func run() async throws {
-        let (signals, signal) = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingNewest(1))
-        await cancelWhenGracefulShutdown {
-            await withTaskGroup { group in
-                group.addTask {
-                    for await _ in self.standing.changes() where self.standing.sweepDue() {
-                        signal.yield(false)
-                    }
-                }
-                group.addTask {
-                    while !Task.isCancelled {
-                        signal.yield(true)
-                        do { try await Task.sleep(for: Self.roundEvery) } catch { return }
-                    }
-                }
-                group.addTask {
-                    var timed = 0
-                    for await isTimed in signals {
-                        if isTimed { timed += 1 }
-                        await self.round(scanning: isTimed && timed.isMultiple(of: Self.roundsBetweenScans))
-                    }
-                }
+    /// Also for changes that do not concern it: a round without a departure asks nobody.
+    package func calls() -> AsyncStream<Void> { self.standing.changes() }
+
+    package func round(
+        _ shards: [ShardTitle], by right: NodeRight, _ desk: any ShardDesk
+    ) async -> StandingRound {
+        let isScanning = self.state.withLock { $0.scan.isOver() }
+        var round = StandingRound(rest: Self.trashEvery)
+        if self.standing.sweepDue() { round = await self.clearDepartures(of: shards, by: right, desk) }
+        if isScanning { await self.lookThrough(shards, by: right, desk) }
+        if shards.contains(where: { $0.number == Self.trashShard }),
+            self.state.withLock({ $0.trash.isOver() })
+        {
+            await self.emptyTrash()
+        }
+        return round
+    }
+
+    /// Clears the departures that belong to these shards; never fails.
+    package func clearDepartures(
+        of shards: [ShardTitle], by right: NodeRight, _ desk: any ShardDesk
+    ) async -> StandingRound {
+        var round = StandingRound(rest: Self.trashEvery)
+        let titles = Dictionary(shards.map { ($0.number, $0) }) { first, _ in first }
+        let began = ContinuousClock.now
+        var departures: [Departure] = []
+        let isRead = await self.attempt("read the departures") {
+            departures = try await self.cluster.departures(limit: Self.departuresAtOnce)
+        }
+        if !isRead { round.rest = Self.failedRest }
+        for departure in departures {
+            let number = ShardNumber(of: departure.incarnation)
+            guard let title = titles[number], desk.holds(title), !Task.isCancelled else { continue }
+            guard ContinuousClock.now < began + Self.roundMost else {
+                round.rest = .zero
+                break
+            }
+            var isClosed = false
+            let isDone = await self.attempt("clear what \(departure.name) left") {
+                isClosed = try await self.clear(departure, by: right, title, desk)
+            }
+            round.done[number, default: 0] += Self.unitsOfDeparture
+            if !isDone {
+                round.rest = min(round.rest, Self.failedRest)
+            } else if !isClosed {
+                round.rest = min(round.rest, Self.openRest)
             }
         }
+        return round
     }
 
-    /// One round; never fails.
-    ///
-    /// For tests, and for the loop.
-    ///
-    /// - Parameter scanning: also looks through the staging of those cleared before.
-    package func round(scanning: Bool) async {
-        guard let right = self.workingRight() else { return }
-        await self.clearDepartures(by: right)
-        if scanning {
-            await self.attempt("look through staging") { try await self.scan(by: right) }
+    /// Answers whether nothing is left of it for this node.
+    private func clear(
+        _ departure: Departure, by right: NodeRight, _ title: ShardTitle, _ desk: any ShardDesk
+    ) async throws -> Bool {
+        let incarnation = departure.incarnation
+        switch try await self.departures.claimDeparture(of: incarnation, by: right, holding: title) {
+        case .claimed: break
+        case .cleared: return true
+        case .lost:
+            desk.lost(title)
+            return true
         }
+        try await self.clearance.clear(incarnation)
+        return try await self.departures.closeDeparture(of: incarnation, by: right, holding: title)
+    }
+
+    private func emptyTrash() async {
         await self.attempt("empty the trash") {
             let removed = try await self.vault.emptyTrash(limit: Self.trashAtOnce)
             if removed > 0 { self.logger.debug("emptied the trash", metadata: ["entries": "\(removed)"]) }
         }
     }
 
-    private func clearDepartures(by right: NodeRight) async {
-        var departures: [Departure] = []
-        await self.attempt("read the departures") {
-            departures = try await self.cluster.departures(limit: Self.departuresAtOnce)
-        }
-        for departure in departures where self.workingRight() == right {
-            await self.attempt("clear what \(departure.name) left") {
-                guard try await self.cluster.claimDeparture(of: departure.incarnation, by: right) else {
-                    return
-                }
-                try await self.clearance.clear(departure.incarnation)
-                try await self.cluster.closeDeparture(of: departure.incarnation, by: right)
+    // MARK: What woken zombies make
+
+    /// Looks through the staging of those that were cleared before; never fails.
+    package func lookThrough(_ shards: [ShardTitle], by right: NodeRight, _ desk: any ShardDesk) async {
+        let titles = Dictionary(shards.map { ($0.number, $0) }) { first, _ in first }
+        await self.attempt("look through staging") {
+            for incarnation in try await self.vault.stagingIncarnations()
+            where incarnation != right.incarnation && !self.isKnownToLive(incarnation) {
+                guard let title = titles[ShardNumber(of: incarnation)], desk.holds(title) else { continue }
+                try await self.lookThrough(incarnation, by: right)
             }
+        }
+    }
+
+    private func lookThrough(_ incarnation: Incarnation, by right: NodeRight) async throws {
+        // Whoever is not live in a view that is read now staged nothing of this by right.
+        let listed = try await self.vault.staged(of: incarnation)
+        let view = try await self.cluster.view()
+        let departures = try await self.cluster.departures(limit: Self.departuresAtOnce)
+        let verdict = StagingTriage.verdict(
+            incarnation, own: right.incarnation, members: view.members, departures: departures)
+        let count =
+            switch verdict {
+            case .leave: 0
+            case .clear: try await self.clearance.clearStaging(of: incarnation)
+            case .clearKeepingFolder: try await self.clearance.discardUseless(listed, of: incarnation)
+            }
+        if count > 0 {
+            self.logger.notice(
+                "removed what a dead node staged after its death",
+                metadata: ["incarnation": "\(incarnation)", "count": "\(count)"])
         }
     }
 
@@ -100,42 +184,17 @@ package final class Recovery: Service {
             ?? false
     }
 
-    private func scan(by right: NodeRight) async throws {
-        for incarnation in try await self.vault.stagingIncarnations()
-        where incarnation != right.incarnation && !self.isKnownToLive(incarnation) {
-            // Whoever is not live in a view that is read now staged nothing of this by right.
-            let listed = try await self.vault.staged(of: incarnation)
-            let view = try await self.cluster.view()
-            let departures = try await self.cluster.departures(limit: 1_000)
-            let verdict = StagingTriage.verdict(
-                incarnation, own: right.incarnation, members: view.members, departures: departures)
-            let count =
-                switch verdict {
-                case .leave: 0
-                case .clear: try await self.clearance.clearStaging(of: incarnation)
-                case .clearKeepingFolder: try await self.clearance.discardUseless(listed, of: incarnation)
-                }
-            if count > 0 {
-                self.logger.notice(
-                    "removed what a dead node staged after its death",
-                    metadata: ["incarnation": "\(incarnation)", "count": "\(count)"])
-            }
-        }
-    }
-
-    /// Only a node that serves, or drains, clears for others.
-    private func workingRight() -> NodeRight? {
-        switch self.standing.standing() {
-        case .serving(let right, _), .draining(let right, _): right
-        case .outside, .stale, .isolated, .sick: nil
-        }
-    }
-
-    private func attempt(_ what: String, _ work: () async throws -> Void) async {
-        do { try await work() } catch {
-            guard !Task.isCancelled else { return }
+    /// Answers whether it could.
+    @discardableResult
+    private func attempt(_ what: String, _ work: () async throws -> Void) async -> Bool {
+        do {
+            try await work()
+            return true
+        } catch {
+            guard !Task.isCancelled else { return false }
             self.logger.warning(
                 "recovery could not \(what) and tries again", metadata: ["reason": "\(error)"])
+            return false
         }
     }
 }

@@ -12,7 +12,8 @@ struct WatchCommand: AsyncParsableCommand {
             "When the connection breaks it goes on from the last event, and says so on standard error.")
 
     @OptionGroup var options: AdminOptions
-    @Option(help: "Only these topics, separated by commas: membership, lease.") var topics: String?
+    @Option(help: "Only these topics, separated by commas: membership, lease, job, shard.") var topics:
+        String?
     @Option(help: "Go on after this event's id.") var after: String?
 
     func run() async throws {

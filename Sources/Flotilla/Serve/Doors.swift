@@ -22,6 +22,8 @@ struct Doors {
     let jobs: any JobStore & JobControl
     let schedules: any ScheduleStore
     let queue: NodeQueue
+    let shards: any ShardStore
+    let shardExplainer: any ShardExplainer
     let standing: any NodeStanding
     let cache: (any ViewCache)?
     let gauge: RequestGauge
@@ -46,6 +48,7 @@ struct Doors {
                 events: self.events, jobs: self.jobs, schedules: self.schedules, jobKinds: self.queue.kinds,
                 readPayload: NodeQueue.reading,
                 explainer: self.queue.explainer, doorbell: self.queue.doorbell,
+                shards: self.shards, shardExplainer: self.shardExplainer,
                 standing: self.standing, cache: self.cache, gauge: self.gauge,
                 weight: { [agent] in
                     let (percent, latency) = agent.weight()

@@ -44,21 +44,24 @@ struct NodeService: Service {
             store: store, cache: cache?.view, standing: board, cacheKey: facts.cacheKey, logger: self.logger,
             scrypt: scrypt)
         let desk = AccountDesk(store: store, vault: vault, standing: board, scrypt: scrypt)
-        let recovery = Recovery(
-            vault: vault, names: store, transfers: store, cluster: store, standing: board, logger: self.logger
-        )
         let agent = AgentDoor(
             host: self.settings.bind, port: self.settings.agentPort, standing: board, meter: gauge,
             logger: self.logger, onBound: { announcement.bound(agent: $0) })
         let claims = PostgresStore(pool: self.pool, lane: .claims)
+        let recovery = Recovery(
+            vault: vault, names: store, transfers: store, cluster: store, departures: store, standing: board,
+            logger: self.logger)
         let queue = NodeQueue(
             store: store, claims: claims, files: vault,
             homes: JobFileDesk(files: files, names: store), standing: board, doorbell: doorbell, meter: gauge,
             most: self.settings.jobsMax, reach: self.settings.webhooksReach, logger: self.logger)
+        let shards = NodeShards(
+            claims: claims, standing: board, works: [recovery] + queue.works, logger: self.logger)
         let doors = Doors(
             settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
             members: store, leases: store, feed: store, webhooks: store, events: store, jobs: store,
-            schedules: store, queue: queue, standing: board, cache: cache?.view, gauge: gauge, agent: agent,
+            schedules: store, queue: queue, shards: store, shardExplainer: shards.explainer, standing: board,
+            cache: cache?.view, gauge: gauge, agent: agent,
             logger: self.logger)
         let runtime = ClusterRuntime(
             store: claims,
@@ -73,8 +76,9 @@ struct NodeService: Service {
         services += doors.services(announcement)
         services.append(Gated(runtime, until: announcement.listening))
         // They stop before the node leaves: what it holds is ended while it still has the right to.
+        services += shards.services
         services += [leases, sweeper, duties]
-        services += [log, files, recovery]
+        services += [log, files]
         // Before the files: what a job has begun to change, it still ends.
         services += queue.services
         services.append(announcement.service(desk: desk, standing: board))

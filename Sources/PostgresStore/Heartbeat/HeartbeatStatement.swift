@@ -37,7 +37,8 @@ enum HeartbeatStatement {
         select b.status, b.chain > 0, c.view_version, c.config_version,
                exists (select from flotilla.departed where swept_at is null),
                l.slots, l.incarnations, l.heartbeats, b.lease_losses,
-               (select last_value from flotilla.job_number) + (select last_value from flotilla.job_again)
+               (select last_value from flotilla.job_number) + (select last_value from flotilla.job_again),
+               c.shard_version
         from beat b cross join flotilla.cluster c cross join live l
         """
     }
@@ -48,10 +49,12 @@ enum HeartbeatStatement {
 
     static func answer(_ rows: PostgresRows) throws(StoreError) -> HeartbeatAnswer {
         guard let row = rows.first else { return .dead }
-        let (status, unbroken, view, config, sweepDue, slots, incarnations, heartbeats, losses, news) =
+        let (
+            status, unbroken, view, config, sweepDue, slots, incarnations, heartbeats, losses, news, shards
+        ) =
             try row.reading(
                 String.self, Bool.self, Int64.self, Int64.self, Bool.self, [Int16].self, [Int64].self,
-                [Int64].self, Int64.self, Int64.self)
+                [Int64].self, Int64.self, Int64.self, Int64.self)
         guard slots.count == incarnations.count, slots.count == heartbeats.count else {
             throw .corrupt("a heartbeat's answer has lists of different lengths")
         }
@@ -66,6 +69,6 @@ enum HeartbeatStatement {
             HeartbeatNews(
                 status: try MemberStatus(stored: status), chainUnbroken: unbroken, viewVersion: view,
                 configVersion: ConfigVersion(config), sweepDue: sweepDue, observed: observed,
-                leaseLosses: losses, jobNews: news))
+                leaseLosses: losses, jobNews: news, shardNews: shards))
     }
 }

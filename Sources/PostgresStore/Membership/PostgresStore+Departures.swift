@@ -56,26 +56,29 @@ extension PostgresStore {
         return try row.reading(Bool.self)
     }
 
-    /// Does nothing while a name, a folder mark, a running transfer, a lease or a claim of the departed is left: then the
-    /// departure stays due.
     package func closeDeparture(of departed: Incarnation, by right: NodeRight) async throws(StoreError) {
         _ = try await self.run(
             """
             with \(Fragments.me(right))
             update flotilla.departed d set swept_at = clock_timestamp()
-            where d.incarnation = \(departed.rawValue) and d.swept_at is null
+            where d.incarnation = \(departed.rawValue)
               and d.swept_by = \(right.incarnation.rawValue) and exists (select from me)
-              and not exists (select from flotilla.name n where n.incarnation = \(departed.rawValue))
-              and not exists (
-                  select from flotilla.home h
-                  where cardinality(h.busy) > 0 and \(departed.rawValue) = any (h.busy_incarnation))
-              and not exists (
-                  select from flotilla.transfer t
-                  where t.status = 'running' and t.incarnation = \(departed.rawValue))
-              and not exists (
-                  select from flotilla.lease l where l.incarnation = \(departed.rawValue))
-              and not exists (
-                  select from flotilla.claim c where c.incarnation = \(departed.rawValue))
+              and \(Self.nothingIsLeft(of: departed))
             """)
+    }
+
+    /// No name, folder mark, running transfer, lease or claim of the departed `d`; else its departure stays due.
+    static func nothingIsLeft(of departed: Incarnation) -> PostgresStatement {
+        """
+        d.swept_at is null
+        and not exists (select from flotilla.name n where n.incarnation = \(departed.rawValue))
+        and not exists (
+            select from flotilla.home h
+            where cardinality(h.busy) > 0 and \(departed.rawValue) = any (h.busy_incarnation))
+        and not exists (
+            select from flotilla.transfer t where t.status = 'running' and t.incarnation = \(departed.rawValue))
+        and not exists (select from flotilla.lease l where l.incarnation = \(departed.rawValue))
+        and not exists (select from flotilla.claim c where c.incarnation = \(departed.rawValue))
+        """
     }
 }

@@ -1,4 +1,4 @@
--- Whole partitions of jobs go wherever they stand, not only the oldest one. Programs of version 5 can live with it: they
+-- Whole partitions of jobs go wherever they stand, not only the oldest one. Programs of version 7 can live with it: they
 -- go on to ask for the oldest.
 
 -- Drops one partition in which nothing is left that `kept` protects; answers how many it dropped. What stands in a partition

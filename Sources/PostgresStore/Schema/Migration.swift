@@ -51,6 +51,10 @@ package struct Migration: Sendable {
             version: 8, name: "partitions",
             script: String(decoding: PackageResources.V0008_partitions_sql, as: UTF8.self),
             minReaderVersion: 1),
+        Migration(
+            version: 9, name: "shard news",
+            script: String(decoding: PackageResources.V0009_shard_news_sql, as: UTF8.self),
+            minReaderVersion: 1),
     ]
 
     /// The newest schema that this program knows.

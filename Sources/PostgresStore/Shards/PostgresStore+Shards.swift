@@ -27,7 +27,8 @@ extension PostgresStore: ShardStore {
     ) async throws(StoreError) -> [ShardNumber] {
         guard !moves.isEmpty else { return [] }
         try Self.check(shards: moves.map(\.number))
-        // Who waited for a row looks at it again, so an assignment that was written meanwhile stands.
+        // Who waited for a row looks at it again, so an assignment that was written meanwhile stands. The leader's term
+        // is proved by the change of the cluster's row, which tells the nodes that there is news.
         let rows = try await self.run(
             """
             with \(Fragments.me(leader.right)), due as materialized (
@@ -41,10 +42,20 @@ extension PostgresStore: ShardStore {
                     select from flotilla.member m where m.incarnation = a.wanted and m.status <> 'dead')
                 order by s.number
                 for no key update of s
-            ), \(Fragments.leader(leader, after: "due"))
+            ), bumped as (
+                update flotilla.cluster set shard_version = shard_version + 1
+                where leader_incarnation = \(leader.right.incarnation.rawValue) and leader_term = \(leader.term)
+                  and exists (select from due)
+                returning leader_term
+            ), told as (
+                insert into flotilla.feed (topic, change, subject, detail)
+                select 'shard', 'assigned', d.number::text,
+                       jsonb_build_object('wanted', d.wanted, 'term', b.leader_term, 'reason', d.reason)
+                from due d, bumped b order by d.number
+            )
             update flotilla.shard s
-            set wanted = d.wanted, term = l.leader_term, reason = d.reason, moved_at = clock_timestamp()
-            from due d, leader l where s.number = d.number
+            set wanted = d.wanted, term = b.leader_term, reason = d.reason, moved_at = clock_timestamp()
+            from due d, bumped b where s.number = d.number
             returning s.number
             """)
         var written: [ShardNumber] = []
@@ -74,6 +85,11 @@ extension PostgresStore: ShardStore {
                 ), drawn as materialized (
                     select (select \(Fragments.timeline) << 40) | nextval('flotilla.epoch') as epoch
                     where (select count(*) from free) > 0
+                ), told as (
+                    insert into flotilla.feed (topic, change, subject, detail)
+                    select 'shard', 'taken', f.number::text,
+                           jsonb_build_object('incarnation', m.incarnation, 'epoch', d.epoch)
+                    from free f, drawn d, me m order by f.number
                 )
                 update flotilla.shard s set incarnation = s.wanted, epoch = d.epoch
                 from free f, drawn d where s.number = f.number
@@ -95,7 +111,7 @@ extension PostgresStore: ShardStore {
                     where s.epoch = a.epoch and s.incarnation = (select incarnation from me)
                     order by s.number
                     for update of s
-                )
+                ), \(ShardFragments.bumped(ifAny: "own"))
                 update flotilla.shard s set incarnation = null from own o where s.number = o.number
                 returning s.number, s.epoch
                 """))
@@ -125,10 +141,46 @@ extension PostgresStore: ShardStore {
     }
 
     package func pin(_ number: ShardNumber, to node: NodeName?) async throws(StoreError) {
+        let change = node.map { "pinned to \($0)" } ?? "not pinned any more"
         _ = try await self.run(
             """
-            update flotilla.shard set pinned = \(node?.description) where number = \(number.rawValue)
+            with pinned as (
+                update flotilla.shard set pinned = \(node?.description)
+                where number = \(number.rawValue) and pinned is distinct from \(node?.description)
+                returning number
+            ), \(ShardFragments.bumped(ifAny: "pinned"))
+            insert into flotilla.feed (topic, change, subject) select 'shard', \(change)::text, number::text from pinned
             """)
+    }
+
+    package func move(
+        _ number: ShardNumber, to target: Incarnation, reason: String
+    ) async throws(StoreError) -> Bool {
+        // The leader's next word about it is void if it was planned before this.
+        let row = try await self.one(
+            """
+            with target as materialized (
+                select incarnation, name from flotilla.member
+                where incarnation = \(target.rawValue) and status = 'active'
+                for key share
+            ), due as materialized (
+                select s.number, t.incarnation from flotilla.shard s, target t
+                where s.number = \(number.rawValue) and (s.pinned is null or s.pinned = t.name)
+                for no key update of s
+            ), moved as (
+                update flotilla.shard s
+                set wanted = d.incarnation, reason = \(reason), moved_at = clock_timestamp()
+                from due d where s.number = d.number and s.wanted is distinct from d.incarnation
+                returning s.number, s.wanted, s.term
+            ), \(ShardFragments.bumped(ifAny: "moved")), told as (
+                insert into flotilla.feed (topic, change, subject, detail)
+                select 'shard', 'assigned', number::text,
+                       jsonb_build_object('wanted', wanted, 'term', term, 'reason', \(reason)::text)
+                from moved
+            )
+            select exists (select from due)
+            """)
+        return try row.reading(Bool.self)
     }
 
     private static func check(shards numbers: [ShardNumber]) throws(StoreError) {

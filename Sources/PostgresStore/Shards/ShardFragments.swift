@@ -24,6 +24,17 @@ enum ShardFragments {
         """
     }
 
+    /// Tells the nodes by their heartbeats that shards have changed, if `source` has rows; the cluster's row is locked
+    /// last.
+    static func bumped(ifAny source: String) -> PostgresStatement {
+        """
+        bumped as (
+            update flotilla.cluster set shard_version = shard_version + 1
+            where exists (select from \(unescaped: source))
+        )
+        """
+    }
+
     /// Titles as the table `a`.
     static func unnested(_ titles: [ShardTitle]) -> PostgresStatement {
         "unnest(\(titles.map(\.number.rawValue)), \(titles.map(\.epoch.rawValue))) as a (number, epoch)"

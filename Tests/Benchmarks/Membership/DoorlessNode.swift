@@ -27,16 +27,21 @@ struct DoorlessNode: Sendable {
         self.beats = beats
         self.desk = desk
         self.logger = logger
+        let recovery = Recovery(
+            vault: vault, names: store, transfers: store, cluster: store, departures: store,
+            standing: self.board, logger: logger)
+        let planner = ShardPlanner(store: claims, cluster: claims, standing: self.board, logger: logger)
+        let shards = ShardRunner(
+            store: claims, standing: self.board, works: [recovery], assigned: planner.assigned, logger: logger
+        )
         self.services = [
             ClusterRuntime(
                 store: claims, lines: beats, mount: vault, meter: Unloaded(),
                 profile: Self.profile(database), drain: MemberOwnDrain(claims), board: self.board,
                 logger: logger),
-            desk, Sweeper(store: claims, board: self.board, desk: desk, logger: logger),
+            planner, shards, desk,
+            Sweeper(store: claims, board: self.board, desk: desk, logger: logger),
             LeaderDuties(store: claims, board: self.board, logger: logger),
-            Recovery(
-                vault: vault, names: store, transfers: store, cluster: store, standing: self.board,
-                logger: logger),
         ]
     }
 

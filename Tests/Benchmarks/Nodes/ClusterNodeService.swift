@@ -32,13 +32,17 @@ struct ClusterNodeService: Service {
         let sweeper = Sweeper(store: claims, board: board, desk: desk, logger: self.logger)
         let duties = LeaderDuties(store: claims, board: board, logger: self.logger)
         let recovery = Recovery(
-            vault: vault, names: store, transfers: store, cluster: store, standing: board, logger: self.logger
-        )
+            vault: vault, names: store, transfers: store, cluster: store, departures: store, standing: board,
+            logger: self.logger)
+        let planner = ShardPlanner(store: claims, cluster: claims, standing: board, logger: self.logger)
+        let shards = ShardRunner(
+            store: claims, standing: board, works: [recovery], assigned: planner.assigned,
+            logger: self.logger)
         let book = GrantBook()
         let claimers = Claimers(subjects: self.subjects, desk: desk, board: board, book: book)
         let orders = NodeOrders(store: store, book: book)
         try await Self.runAll(
-            [runtime, desk, sweeper, duties, recovery, orders, claimers], logger: self.logger)
+            [runtime, planner, shards, desk, sweeper, duties, orders, claimers], logger: self.logger)
         await vault.shutDown()
     }
 

@@ -33,7 +33,7 @@ struct KillTests {
         let victim = try await cluster.node(place, gate: Gate(patience: .milliseconds(200)))
         let acknowledged = try await self.perform(change, in: place, on: victim, dyingAt: step)
         try await victim.bury()
-        await survivor.recovery.round(scanning: false)
+        try await survivor.recover()
         try await self.check(change, in: place, acknowledged: acknowledged, by: victim, cluster)
         #expect(try await cluster.staged().isEmpty, "\(step)")
         #expect(

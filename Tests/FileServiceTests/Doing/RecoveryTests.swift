@@ -1,5 +1,6 @@
 import ClusterModel
 import ClusterPorts
+import ClusterTestKit
 import FileService
 import Foundation
 import NIOCore
@@ -16,14 +17,14 @@ struct RecoveryTests {
             _ = try await cluster.vault.note(coming)
             try await zombie.bury()
             _ = try await cluster.vault.stage(UUID(), for: two.right.incarnation).seal()
-            await one.recovery.round(scanning: true)
+            try await one.recover(scanning: true)
             #expect(try await cluster.store.departures(limit: 1).isEmpty)
             // It wakes and writes, if there is still a place where it can.
             _ = try? await cluster.vault.note(zombie.right.incarnation)
             let late = try? await cluster.vault.stage(UUID(), for: zombie.right.incarnation)
             _ = try? await late?.append(ByteBuffer(string: "late"))
             _ = try? await late?.seal()
-            await one.recovery.round(scanning: true)
+            try await one.recover(scanning: true)
             #expect(try await cluster.staged().map(\.incarnation) == [two.right.incarnation])
             #expect(try await cluster.vault.stagingIncarnations().contains(coming))
         }
@@ -37,14 +38,16 @@ struct RecoveryTests {
             record.incarnation = two.right.incarnation
             try await cluster.store.record([record], by: two.right)
             try await two.bury()
-            await one.recovery.round(scanning: false)
+            try await one.recover()
             let ended = try #require(try await cluster.store.transfer(id: operation.id))
             #expect(ended.status == .failed)
             #expect(ended.reason == "the node died")
         }
     }
 
-    @Test func `two that clear one departure at once do no harm`() async throws {
+    @Test func `two that clear one departure at once do no harm, and only one may say that it is cleared`()
+        async throws
+    {
         try await TestCluster.with { cluster in
             let (one, two) = (try await cluster.node("one"), try await cluster.node("two"))
             let victim = try await cluster.node("victim")
@@ -53,15 +56,45 @@ struct RecoveryTests {
                 try await victim.put("a", "decided")
             }
             try await victim.bury()
+            // The shard went from one to two while one was at it, and one does not know.
+            let (stale, fresh) = (try await cluster.give(one), try await cluster.give(two))
+            let hands = [ShardHands(), ShardHands()]
             await withTaskGroup { group in
-                for node in [one, two, one, two] {
-                    group.addTask { await node.recovery.round(scanning: true) }
+                for (node, shards, hand) in [
+                    (one, stale, hands[0]), (two, fresh, hands[1]), (one, stale, hands[0]),
+                    (two, fresh, hands[1]),
+                ] {
+                    group.addTask {
+                        _ = await node.recovery.clearDepartures(of: shards, by: node.right, hand)
+                    }
                 }
             }
-            await one.recovery.round(scanning: false)
+            let number = ShardNumber(of: victim.right.incarnation)
+            #expect(hands[0].lostTitles.map(\.number) == [number])
+            #expect(hands[1].lostTitles.isEmpty)
             #expect(cluster.content("a") == "decided")
             #expect(try await cluster.staged().isEmpty)
             #expect(try await cluster.transfers().map(\.status) == [.completed])
+            #expect(try await cluster.store.departures(limit: 1).isEmpty)
+        }
+    }
+
+    @Test func `a departure is cleared by whoever owns its shard, when the heartbeat says so`() async throws {
+        try await TestCluster.with { cluster in
+            let one = try await cluster.node("one")
+            let victim = try await cluster.node("victim")
+            try await victim.bury()
+            let (all, hands) = (try await cluster.give(one), ShardHands())
+            let number = ShardNumber(of: victim.right.incarnation)
+            let others = all.filter { $0.number != number }
+            // Nobody has said that somebody departed.
+            _ = await one.recovery.round(all, by: one.right, hands)
+            one.standing.set(sweepDue: true)
+            _ = await one.recovery.round(others, by: one.right, hands)
+            #expect(
+                try await cluster.store.departures(limit: 1).map(\.incarnation) == [victim.right.incarnation])
+            let round = await one.recovery.round(all, by: one.right, hands)
+            #expect(round.done.keys.sorted() == [number])
             #expect(try await cluster.store.departures(limit: 1).isEmpty)
         }
     }

@@ -14,7 +14,7 @@ struct TestCluster: Sendable {
     struct NotJoined: Error {}
 
     let database: TestDatabase
-    let store: any ClusterStore & NameStore & TransferStore & AccountStore
+    let store: any ClusterStore & DepartureStore & ShardStore & NameStore & TransferStore & AccountStore
     let vault: any FileVault
     let folder: String
     let account: Account
@@ -104,8 +104,8 @@ struct TestNode: Sendable {
             limits: limits,
             logger: logger)
         self.recovery = Recovery(
-            vault: vault, names: names, transfers: transfers, cluster: cluster.store, standing: standing,
-            logger: logger)
+            vault: vault, names: names, transfers: transfers, cluster: cluster.store,
+            departures: cluster.store, standing: standing, logger: logger)
         self.right = right
         self.standing = standing
         self.gate = gate

@@ -19,6 +19,10 @@ extension ShardKeeper {
             guard known < epoch else { return [] }  // A row that was read meanwhile had told.
             orders = self.lost(ShardTitle(number: number, epoch: known))
         }
+        guard !self.isResigned else {
+            self.states[number] = .releasing(epoch)
+            return orders + [.release(title)]
+        }
         self.states[number] = .owned(epoch)
         return orders + [.begin(title)]
     }
@@ -94,6 +98,29 @@ extension ShardKeeper {
 
     /// The same incarnation serves again.
     package mutating func rejoined() { self.isIsolated = false }
+
+    /// The node is sick, or stops, and the database hears it: it takes nothing more and hands over all that it has.
+    ///
+    /// - Parameter wait: What is in hand may go on for so long; what is ending already for no longer than before.
+    package mutating func resign(at now: ClusterInstant, within wait: Duration) -> [ShardOrder] {
+        self.isResigned = true
+        let latest = now.advanced(by: wait)
+        var orders: [ShardOrder] = []
+        for number in self.states.keys.sorted() {
+            switch self.states[number] {
+            case .owned(let epoch):
+                self.states[number] = .ending(epoch, until: latest)
+                orders.append(.end(ShardTitle(number: number, epoch: epoch)))
+            case .ending(let epoch, let until):
+                self.states[number] = .ending(epoch, until: min(until, latest))
+            case .taking, .releasing, nil: break
+            }
+        }
+        return orders + self.passed(to: now)
+    }
+
+    /// It is well again: what it should have it takes when the rows are read next.
+    package mutating func resume() { self.isResigned = false }
 
     private mutating func forget(_ title: ShardTitle) {
         self.states[title.number] = nil

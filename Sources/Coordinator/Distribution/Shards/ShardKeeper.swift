@@ -25,6 +25,8 @@ package struct ShardKeeper: Sendable, Equatable {
     /// The last epoch that this node had and gave up or lost; what is older is no news.
     var past: [ShardNumber: Epoch] = [:]
     var isIsolated = false
+    /// Sick or stopping: takes nothing, and gives up what it has.
+    package internal(set) var isResigned = false
     private let me: Incarnation
     private let handOffWait: Duration
 
@@ -37,6 +39,14 @@ package struct ShardKeeper: Sendable, Equatable {
     package var acting: [ShardTitle] {
         self.states.compactMap { number, state in
             guard case .owned(let epoch) = state else { return nil }
+            return ShardTitle(number: number, epoch: epoch)
+        }.sorted { $0.number < $1.number }
+    }
+
+    /// Those that are handed over: what is in hand may end, and ``ended(_:)`` is waited for; by number.
+    package var ending: [ShardTitle] {
+        self.states.compactMap { number, state in
+            guard case .ending(let epoch, _) = state else { return nil }
             return ShardTitle(number: number, epoch: epoch)
         }.sorted { $0.number < $1.number }
     }
@@ -78,9 +88,10 @@ package struct ShardKeeper: Sendable, Equatable {
         }
         // Of its own, and not in its books: what it asked for and heard nothing of, or what it dropped.
         if record.owner == self.me, let epoch = record.epoch {
-            return self.found(ShardTitle(number: number, epoch: epoch), isWanted: record.wanted == self.me)
+            let isWanted = record.wanted == self.me && !self.isResigned
+            return self.found(ShardTitle(number: number, epoch: epoch), isWanted: isWanted)
         }
-        guard record.wanted == self.me, self.states[number] == nil else { return [] }
+        guard record.wanted == self.me, self.states[number] == nil, !self.isResigned else { return [] }
         if let owner = record.owner, living.contains(owner) { return [] }
         self.states[number] = .taking
         return [.take(number, after: record.epoch)]

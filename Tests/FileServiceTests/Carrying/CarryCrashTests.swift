@@ -39,7 +39,7 @@ struct CarryCrashTests {
                     }
                     try await self.life(lives, cluster, survivor, &numbers)
                 }
-                await survivor.recovery.round(scanning: true)
+                try await survivor.recover(scanning: true)
                 try await survivor.flush()
                 try await self.judge(errands, cluster)
             }
@@ -88,10 +88,10 @@ struct CarryCrashTests {
             try await node.flush()
         }
         try await node.bury()
-        if Bool.random(using: &numbers) { await survivor.recovery.round(scanning: false) }
+        if Bool.random(using: &numbers) { try await survivor.recover(scanning: false) }
         _ = try await cluster.database.store.sweepClaims(limit: 100, by: survivor.right)
         // Reservations of the dead must not keep a job waiting for ever.
-        if life.isMultiple(of: 10) { await survivor.recovery.round(scanning: false) }
+        if life.isMultiple(of: 10) { try await survivor.recover(scanning: false) }
     }
 
     private func judge(_ errands: [Errand], _ cluster: TestCluster) async throws {

@@ -56,20 +56,20 @@ struct CarryKillTests {
             try await victim.flush()
         }
         try await victim.bury()
-        if recoversFirst { await survivor.recovery.round(scanning: false) }
+        if recoversFirst { try await survivor.recover(scanning: false) }
         let swept = try await cluster.database.store.sweepClaims(limit: 10, by: survivor.right)
         #expect(swept == SweptClaims(ready: 1, failed: 0))
         var end = try await survivor.work()
         if case .retry = end {
             // It waited for what the dead one had reserved.
-            await survivor.recovery.round(scanning: false)
+            try await survivor.recover(scanning: false)
             end = try await survivor.work()
         }
         guard case .done = end else {
             Issue.record("\(step): \(end)")
             return
         }
-        await survivor.recovery.round(scanning: false)
+        try await survivor.recover(scanning: false)
         try await survivor.flush()
         #expect(cluster.read(to) == "new", "\(step)")
         let isGone = cluster.read("acme/\(name)") == nil

@@ -12,9 +12,9 @@ import Testing
         try await AgentNode.with { nodes in
             let node = nodes[0]
             #expect(try await node.ask() == "up ready 100%\n")
-            // Whatever is sent, before or after.
+            // Whatever is sent, before or after; what nobody read may reset the connection behind the line.
             let asked = try await RawConnection.open(port: node.port).exchange(["hello\n"])
-            #expect(asked == "up ready 100%\n")
+            #expect(asked.hasPrefix("up ready 100%\n"))
             node.standing.set(.isolated(node.right))
             #expect(try await node.ask() == "up drain\n")
             node.serve()

@@ -52,6 +52,8 @@ package struct PostgresStoreConfiguration: Sendable {
 
     private func server(_ settings: [String: String]) -> PostgresConfiguration {
         let common = [
+            // Compiling takes longer than any statement of ours should.
+            "jit": "off",
             "lock_timeout": "2s", "idle_in_transaction_session_timeout": "5s",
             "client_connection_check_interval": "2s",
             // A statement that waited for a lock must not see what was there before (docs/QUEUE.md, hot tables).

@@ -29,7 +29,7 @@ final class ShardNode: Sendable {
         self.store = store
         self.standing = FixedStanding(member.right)
         self.planner = ShardPlanner(
-            store: store, cluster: store, standing: self.standing, rules: settings.rules,
+            store: store, standing: self.standing, rules: settings.rules,
             logger: JobNode.quiet)
         self.runner = ShardRunner(
             store: store, standing: self.standing, works: works, assigned: self.planner.assigned,

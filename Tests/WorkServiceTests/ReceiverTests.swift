@@ -27,43 +27,55 @@ import WorkService
         }
     }
 
-    @Test func `one that is slow gets a few until it answers again`() {
+    @Test func `one that hangs gets no more and one that is slow a few until it answers again`() {
         var shares = ReceiverShares(slots: 64)
-        var numbers: [Int] = []
-        for _ in 0..<4 {
-            if case .now(let number) = shares.begin("a", at: .zero) { numbers.append(number) }
+        func begun(_ count: Int, at now: ClusterInstant) -> [Int] {
+            var numbers: [Int] = []
+            for _ in 0..<count {
+                if case .now(let number) = shares.begin("a", at: now) { numbers.append(number) }
+            }
+            return numbers
         }
-        // Not slow yet; then those that are under way say so.
-        guard case .now(let fifth) = shares.begin("a", at: Self.at(1_999)) else {
-            Issue.record("slow too soon")
-            return
-        }
-        guard case .later(let first) = shares.begin("a", at: Self.at(2_000)),
-            case .later(let second) = shares.begin("a", at: Self.at(2_000))
+        // One that hangs says nothing yet, half of its part does.
+        let hanging = begun(1, at: .zero) + begun(23, at: Self.at(10))
+        #expect(hanging.count == 24)
+        let last = begun(1, at: Self.at(2_000))
+        #expect(last.count == 1)
+        guard case .later(let first) = shares.begin("a", at: Self.at(2_010)),
+            case .later(let second) = shares.begin("a", at: Self.at(2_010))
         else {
-            Issue.record("a slow one gets more")
+            Issue.record("one that hangs gets more")
             return
         }
         #expect(first <= second && ReceiverShares.pauses.contains(first))
-        for number in numbers { shares.ended("a", number, at: Self.at(30_000)) }
-        shares.ended("a", fifth, at: Self.at(32_000))
-        // It stays slow while nothing is under way.
-        var probes: [Int] = []
-        for _ in 0..<10 {
-            if case .now(let number) = shares.begin("a", at: Self.at(33_000)) { probes.append(number) }
-        }
+        for number in hanging + last { shares.ended("a", number, at: Self.at(32_000)) }
+        // It is slow while nothing is under way, too.
+        let probes = begun(10, at: Self.at(33_000))
         #expect(probes.count == 4)
         // Those who wait come spread over the time that it is likely to take.
-        var last: Duration = .zero
+        var longest: Duration = .zero
         for _ in 0..<1_000 {
             guard case .later(let pause) = shares.begin("a", at: Self.at(33_000)) else { continue }
-            last = max(last, pause)
+            longest = max(longest, pause)
         }
-        #expect(last == ReceiverShares.pauses.upperBound)
+        #expect(longest == ReceiverShares.pauses.upperBound)
         for number in probes { shares.ended("a", number, at: Self.at(33_010)) }
-        var again = 0
-        for _ in 0..<100 { if case .now = shares.begin("a", at: Self.at(33_020)) { again += 1 } }
-        #expect(again == 48)
+        #expect(begun(100, at: Self.at(33_020)).count == 48)
+    }
+
+    @Test func `one that loses a message now and then keeps its part`() {
+        var shares = ReceiverShares(slots: 8)
+        var refused = 0
+        for round in 0..<200 {
+            let now = Self.at(round * 100)
+            guard case .now(let number) = shares.begin("a", at: now) else {
+                refused += 1
+                continue
+            }
+            // Each twentieth takes three seconds.
+            shares.ended("a", number, at: now.advanced(by: .milliseconds(round % 20 == 0 ? 3_000 : 5)))
+        }
+        #expect(refused == 0)
     }
 
     @Test func `a node with one slot still sends`() {

@@ -25,7 +25,6 @@ package final class ShardPlanner: Service {
     }
 
     private let store: any ShardStore
-    private let cluster: any ClusterStore
     private let standing: any NodeStanding
     private let balancer: ShardBalancer
     private let rules: ShardRules
@@ -39,11 +38,9 @@ package final class ShardPlanner: Service {
     private static let retryAfter: Duration = .seconds(1)
 
     package init(
-        store: any ShardStore, cluster: any ClusterStore, standing: any NodeStanding,
-        rules: ShardRules = .standard, logger: Logger
+        store: any ShardStore, standing: any NodeStanding, rules: ShardRules = .standard, logger: Logger
     ) {
         self.store = store
-        self.cluster = cluster
         self.standing = standing
         self.balancer = ShardBalancer(rules: rules)
         self.rules = rules
@@ -104,8 +101,8 @@ package final class ShardPlanner: Service {
     /// Answers whether it could.
     private func plan(by leader: LeaderRight) async -> Bool {
         do {
-            // The published view's loads are as old as the last join or death.
-            let view = try await self.cluster.view()
+            // The published view is read again every 5 s; what it does not know yet the statement does.
+            guard let view = self.standing.view() else { return true }
             let moves = self.balancer.plan(try await self.store.shards(), view: view)
             guard !moves.isEmpty else { return true }
             let written = Set(try await self.store.assign(moves, by: leader))

@@ -12,7 +12,7 @@ struct NodeShards {
     let services: [any Service]
 
     init(claims: PostgresStore, standing: StandingBoard, works: [any StandingWork], logger: Logger) {
-        let planner = ShardPlanner(store: claims, cluster: claims, standing: standing, logger: logger)
+        let planner = ShardPlanner(store: claims, standing: standing, logger: logger)
         let runner = ShardRunner(
             store: claims, standing: standing, works: works, assigned: planner.assigned, logger: logger)
         self.explainer = ViewShardExplainer(standing: standing)

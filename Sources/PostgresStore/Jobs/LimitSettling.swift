@@ -28,9 +28,13 @@ extension PostgresStore {
                     where s.job = c.job and s.scope = f.scope and s.incarnation = c.incarnation and s.epoch = c.epoch)
             ), free as materialized (
                 select f.scope, n.slot, row_number() over (partition by f.scope order by n.slot) as nth
-                from (select scope, count(*) as jobs from running group by scope) f
+                from (
+                    select r.scope, count(*) as jobs,
+                           (select count(*) from flotilla.claim_slot s where s.scope = r.scope) as taken
+                    from running r group by r.scope
+                ) f
                 cross join lateral (
-                    select n.slot from generate_series(1, 32767) as n (slot)
+                    select n.slot from generate_series(1, f.jobs + f.taken) as n (slot)
                     where not exists (
                         select from flotilla.claim_slot s where s.scope = f.scope and s.slot = n.slot)
                     limit f.jobs

@@ -1,6 +1,9 @@
 -- Whole partitions of jobs go wherever they stand, not only the oldest one. Programs of version 7 can live with it: they
 -- go on to ask for the oldest.
 
+-- Where a file was moved to, for who asks where it came from.
+create index transfer_target on flotilla.transfer (substr(sha256(target), 1, 8)) where kind = 'move';
+
 -- Drops one partition in which nothing is left that `kept` protects; answers how many it dropped. What stands in a partition
 -- that has gone old is looked for before anything is locked; `drop_jobs` looks again under its locks. Which of several goes
 -- first is left to chance, so that one that cannot go does not hold up the others.

@@ -65,7 +65,12 @@ enum TransferListing {
             filters.append("path > \(folder.bytes) and \(Fragments.within("path", "\(folder.bytes)"))")
         }
         if !query.targets.isEmpty {
-            filters.append("target = any (\(query.targets.prefix(Self.limit).map { Data($0.bytes) }))")
+            let targets = query.targets.prefix(Self.limit).map { Data($0.bytes) }
+            filters.append(
+                """
+                target = any (\(targets)) and kind = 'move'
+                and substr(sha256(target), 1, 8) = any (array(select substr(sha256(t), 1, 8) from unnest(\(targets)) t))
+                """)
         }
         if let from = query.startedFrom { filters.append("started_at >= \(from)") }
         if let before = query.startedBefore { filters.append("started_at < \(before)") }

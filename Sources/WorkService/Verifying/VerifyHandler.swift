@@ -49,11 +49,11 @@ package struct VerifyHandler: JobHandler {
             let after = try await self.published(order)
             switch VerifyVerdict.judge(found, asked: order.digest, before: before, after: after) {
             case .matches: return .done(note: "the digest is right: \(found)")
-            case .unknown: return .done(note: "nothing says what the digest should be; it is \(found)")
+            case .unknown: return await self.judge(order, found, byOriginNot: nil, job)
             case .changed:
                 return .retry(after: .seconds(1), reason: "the file was replaced while it was read")
             case .differs(let expected):
-                return await self.differs(order, found, expected, job)
+                return await self.judge(order, found, byOriginNot: expected, job)
             }
         } catch let error as StoreError {
             return self.again(error.description, job)
@@ -69,15 +69,22 @@ package struct VerifyHandler: JobHandler {
     }
 
     /// It is not what was asked for, or not what was published here: then it may have been moved here since.
-    private func differs(
-        _ order: VerifyOrder, _ found: ClusterModel.Digest, _ expected: ClusterModel.Digest, _ job: ClaimedJob
+    ///
+    /// - Parameter expected: nil when nothing was published here.
+    private func judge(
+        _ order: VerifyOrder, _ found: ClusterModel.Digest, byOriginNot expected: ClusterModel.Digest?,
+        _ job: ClaimedJob
     ) async -> JobEnd {
-        let failed = JobEnd.failed(
-            reason: "\(order.path) has the digest \(found), expected was \(expected)")
-        guard order.digest == nil else { return failed }
+        let asWas: JobEnd =
+            if let expected {
+                .failed(reason: "\(order.path) has the digest \(found), expected was \(expected)")
+            } else {
+                .done(note: "nothing says what the digest should be; it is \(found)")
+            }
+        guard order.digest == nil else { return asWas }
         do throws(StoreError) {
             switch try await FileOrigin.find(order.path, of: order.account, in: self.transfers) {
-            case .here: return failed
+            case .here: return asWas
             case .elsewhere(let path, found): return .done(note: "the digest is right, of \(path): \(found)")
             case .elsewhere(let path, let other):
                 return .failed(

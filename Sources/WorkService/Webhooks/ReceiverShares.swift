@@ -2,9 +2,10 @@ package import ClusterModel
 
 /// Decides whether one more message may go to a receiver now, so that one that hangs does not take all of a node's slots.
 ///
-/// A receiver (scheme, host and port) gets three quarters of the slots while it answers, and a sixteenth while it is slow: so
-/// the others go on, and it is found out when it answers again. Whoever gets no turn comes again later, in the time that
-/// those before it are likely to take.
+/// A receiver (scheme, host and port) gets three quarters of the slots while it answers, nothing more while half of them hang,
+/// and a sixteenth while it is slow as a rule: so the others go on, and it is found out when it answers again. One message
+/// that hangs says little; receivers lose some. Whoever gets no turn comes again later, in the time that those before it
+/// are likely to take.
 package struct ReceiverShares: Sendable, Equatable {
     package enum Turn: Sendable, Equatable {
         /// ``ended(_:_:at:)`` gives the number back.
@@ -15,17 +16,17 @@ package struct ReceiverShares: Sendable, Equatable {
     struct Receiver: Sendable, Equatable {
         /// Since when, by number.
         var inFlight: [Int: ClusterInstant] = [:]
-        var isSlow = false
-        /// What one message takes, smoothed.
+        /// What one message takes, smoothed; good news count more than bad.
         var typical: Duration = .milliseconds(100)
         /// Those that were sent away and have not come again.
         var sentAway = 0
         var sentAwayAt: ClusterInstant = .zero
 
+        var isSlow: Bool { self.typical >= ReceiverShares.slowAfter }
         var isForgettable: Bool { self.inFlight.isEmpty && !self.isSlow && self.sentAway == 0 }
     }
 
-    /// A receiver that takes so long is slow.
+    /// A message that takes so long hangs; a receiver that usually does is slow.
     package static let slowAfter: Duration = .seconds(2)
     package static let pauses: ClosedRange<Duration> = .milliseconds(250)...(.seconds(60))
     /// Receivers that are remembered; beyond that the idle ones are forgotten.
@@ -45,11 +46,10 @@ package struct ReceiverShares: Sendable, Equatable {
     package mutating func begin(_ name: String, at now: ClusterInstant) -> Turn {
         var receiver = self.receivers[name] ?? Receiver()
         defer { self.receivers[name] = receiver }
-        let isSlow =
-            receiver.isSlow || receiver.inFlight.values.contains { now.since($0) >= Self.slowAfter }
-        let most = isSlow ? self.few : self.usual
+        let most = receiver.isSlow ? self.few : self.usual
+        let hanging = receiver.inFlight.values.count { now.since($0) >= Self.slowAfter }
         if now.since(receiver.sentAwayAt) > Self.pauses.upperBound { receiver.sentAway = 0 }
-        guard receiver.inFlight.count < most else {
+        guard receiver.inFlight.count < most, hanging < max(1, self.usual / 2) else {
             receiver.sentAway += 1
             receiver.sentAwayAt = now
             let wait = receiver.typical * receiver.sentAway / most
@@ -68,8 +68,8 @@ package struct ReceiverShares: Sendable, Equatable {
             let began = receiver.inFlight.removeValue(forKey: number)
         else { return }
         let took = max(.milliseconds(1), now.since(began))
-        receiver.isSlow = took >= Self.slowAfter
-        receiver.typical = (receiver.typical * 3 + took) / 4
+        receiver.typical =
+            took < receiver.typical ? (receiver.typical + took) / 2 : (receiver.typical * 3 + took) / 4
         self.receivers[name] = receiver.isForgettable ? nil : receiver
     }
 

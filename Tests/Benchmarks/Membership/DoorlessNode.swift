@@ -30,7 +30,7 @@ struct DoorlessNode: Sendable {
         let recovery = Recovery(
             vault: vault, names: store, transfers: store, cluster: store, departures: store,
             standing: self.board, logger: logger)
-        let planner = ShardPlanner(store: claims, cluster: claims, standing: self.board, logger: logger)
+        let planner = ShardPlanner(store: claims, standing: self.board, logger: logger)
         let shards = ShardRunner(
             store: claims, standing: self.board, works: [recovery], assigned: planner.assigned, logger: logger
         )

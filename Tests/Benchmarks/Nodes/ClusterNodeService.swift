@@ -34,7 +34,7 @@ struct ClusterNodeService: Service {
         let recovery = Recovery(
             vault: vault, names: store, transfers: store, cluster: store, departures: store, standing: board,
             logger: self.logger)
-        let planner = ShardPlanner(store: claims, cluster: claims, standing: board, logger: self.logger)
+        let planner = ShardPlanner(store: claims, standing: board, logger: self.logger)
         let shards = ShardRunner(
             store: claims, standing: board, works: [recovery], assigned: planner.assigned,
             logger: self.logger)

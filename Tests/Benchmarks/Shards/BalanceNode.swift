@@ -30,7 +30,6 @@ final class BalanceNode: Sendable {
             connectionString: database, node: name.description, connections: 2)
         self.name = name
         self.pool = try PostgresPool(configuration.pool, loop: loop, logger: logger)
-        let store = PostgresStore(pool: self.pool)
         let claims = PostgresStore(pool: self.pool, lane: .claims)
         let runtime = ClusterRuntime(
             store: claims, lines: PostgresHeartbeatLines(server: configuration.heartbeats),
@@ -41,7 +40,7 @@ final class BalanceNode: Sendable {
                 connections: configuration.connectionsInAll),
             board: self.board, logger: logger)
         self.planner = ShardPlanner(
-            store: claims, cluster: store, standing: self.board, rules: settings.rules, logger: logger)
+            store: claims, standing: self.board, rules: settings.rules, logger: logger)
         self.runner = ShardRunner(
             store: claims, standing: self.board, works: [work], assigned: self.planner.assigned,
             settings: settings, logger: logger)

@@ -12,8 +12,9 @@ NODES = 20
 # A round is so many times the seconds of other figures: all together are more than the minute in which everything has
 # come once.
 LONGER = 7
-# After the last node is ready: the joins' views have been read, and chains are long.
-SETTLE = 6
+# After the last node is ready: the joins' views have been read, chains are long, and the shards of the first node have
+# been spread, which begins when they have stayed with it for half a minute.
+SETTLE = 60
 
 
 @subject(

@@ -12,11 +12,11 @@ CHANGES = 4
 
 @subject(
     Figure("shard.balance", "ratio",
-           f"256 shards of uneven and shifting load on {NODES} nodes that join, leave and are killed: the most loaded over "
-           "the mean, by true load, two minutes after each change; the worst of all changes",
+           f"256 shards of uneven and shifting load on {NODES} nodes that join, leave and are killed: the most loaded "
+           "over the mean, by true load, two minutes after each change; the worst of all changes",
            goal=ours_at_most(1.15), less_is_better=True),
     Figure("shard.balance.moves", "ratio",
-           "moves over those that nobody could do without, counted at the moment of each change; of all changes together",
+           "moves over those that nobody could do without, counted at the moment of each change; all changes together",
            goal=ours_at_most(1.05), less_is_better=True),
 )
 def balance(bench):

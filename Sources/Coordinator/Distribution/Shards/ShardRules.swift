@@ -40,9 +40,9 @@ package struct ShardRules: Sendable, Equatable {
     package var quietRead: Duration = .seconds(30)
     /// Owners look so often whether their loads have changed.
     package var report: Duration = .seconds(5)
-    /// Loads are reported when all of a node's changes together are so much of what it said last, …
+    /// Loads are reported when all of a node's changes together are so much of what it said last.
     package var reportedPart = 0.05
-    /// … and at least so many units a second: below that a node is as good as idle.
+    /// And at least so many units a second: below that a node is as good as idle.
     package var reportedLeast = 0.25
 
     package init() {}

@@ -21,7 +21,7 @@ import Testing
     @Test(arguments: [1, 2, 3] as [UInt64]) func `both databases answer the same`(seed: UInt64) async throws {
         try await withTestDatabase(times: Self.times) { database in
             let twins = try await StorePair(database, seed: seed, times: Self.times, twin: nil)
-            for _ in 0..<350 { try await twins.step() }
+            for _ in 0..<700 { try await twins.step() }
             #expect(twins.differences.isEmpty, "\(twins.trail.suffix(30).joined(separator: "\n"))")
             #expect(twins.done.count == StorePair.Operation.allCases.count, "\(twins.done)")
             #expect(twins.kills > 0)
@@ -30,12 +30,13 @@ import Testing
 
     @Test(arguments: [
         Twin.deathWithoutVersion, .endKeepsRow, .accuserUnproven, .lockUnheeded, .rightUnchecked,
-        .decideOverName, .decideUnfenced,
+        .decideOverName, .decideUnfenced, .claimKeepsReady, .finishKeepsClaim, .submissionUnchecked,
+        .keyUnordered, .headsNobodyStages, .claimWithoutBound,
     ])
     func `a difference that was made on purpose is noticed`(twin: Twin) async throws {
         try await withTestDatabase(times: Self.times) { database in
             let twins = try await StorePair(database, seed: 1, times: Self.times, twin: twin)
-            for _ in 0..<400 where twins.differences.isEmpty { try await twins.step() }
+            for _ in 0..<700 where twins.differences.isEmpty { try await twins.step() }
             #expect(!twins.differences.isEmpty)
         }
     }

@@ -42,6 +42,8 @@ private func settings(_ seed: UInt64) -> SimulationSettings {
         #expect(outcome[.foundItselfDead] == 0)
         #expect(outcome[.completed] > 100)
         #expect(outcome[.fileAcknowledged] > 100)
+        #expect(outcome[.jobDone] > 20)
+        #expect(outcome[.shardWritten] > 50)
     }
 
     @Test(arguments: [FaultKind.outage, .restart, .clock, .hang])
@@ -62,7 +64,10 @@ private func settings(_ seed: UInt64) -> SimulationSettings {
         .incarnationFromSnapshot, .deadHeartRevives, .deathWithoutVersion, .chainNeverBreaks, .lockUnheeded,
         .leadWithoutCompare, .neverAccuses, .grantOverHolder, .epochsStartAgain, .endKeepsRow,
         .publishUnsealed,
-        .decideOverName, .reclaimUnread,
+        .decideOverName, .reclaimUnread, .claimKeepsReady, .finishKeepsClaim, .submissionUnchecked,
+        .keyUnordered,
+        .retryMovesHead, .slotsUnguarded, .headsNobodyStages, .claimsNobodySweeps, .debtForEver,
+        .claimWithoutBound, .shardUnproven, .shardTakenFromTheLiving, .ringsBelieved, .ringsAwaited,
     ]
 
     @Test(arguments: TwinTests.quick) func `a twin is caught by its rule`(twin: Twin) {
@@ -72,7 +77,10 @@ private func settings(_ seed: UInt64) -> SimulationSettings {
 
     @Test func `every rule has a twin`() {
         let broken = Set(Twin.allCases.flatMap(\.breaks))
-        for invariant in [Invariant.m1, .m2, .m3, .m4, .m5, .m6, .l2, .l3, .l4, .f1, .f2, .f3, .f4, .f5] {
+        for invariant in [
+            Invariant.m1, .m2, .m3, .m4, .m5, .m6, .l1, .l2, .l3, .l4, .l5, .l6, .l7, .f1, .f2, .f3, .f4, .f5,
+            .d1, .d2, .d3, .d4,
+        ] {
             #expect(broken.contains(invariant), "\(invariant.rawValue)")
         }
     }

@@ -32,6 +32,34 @@ extension StorePair {
         case .abandon: try await self.abandon()
         case .abandonAll: try await self.abandonAll()
         case .finish: try await self.finish()
+        case .enqueueJobs, .claimJobs, .finishJobs, .noteJob, .readClaims, .sweepClaims, .stageJobs,
+            .sweepOverdueClaims, .cancelJob, .sendBackJob, .setPolicy, .removePolicy, .assignShards,
+            .takeShards,
+            .releaseShards, .reportShards, .pinShard:
+            try await self.performWork(operation)
+        }
+    }
+
+    private func performWork(_ operation: Operation) async throws {
+        switch operation {
+        case .enqueueJobs: try await self.enqueueJobs()
+        case .claimJobs: try await self.claimJobs()
+        case .finishJobs: try await self.finishJobs()
+        case .noteJob: try await self.noteJob()
+        case .readClaims: try await self.readClaims()
+        case .sweepClaims: try await self.sweepClaims()
+        case .stageJobs: try await self.stageJobs()
+        case .sweepOverdueClaims: try await self.sweepOverdueClaims()
+        case .cancelJob: try await self.cancelJob()
+        case .sendBackJob: try await self.sendBackJob()
+        case .setPolicy: try await self.setPolicy()
+        case .removePolicy: try await self.removePolicy()
+        case .assignShards: try await self.assignShards()
+        case .takeShards: try await self.takeShards()
+        case .releaseShards: try await self.releaseShards()
+        case .reportShards: try await self.reportShards()
+        case .pinShard: try await self.pinShard()
+        default: break
         }
     }
 
@@ -93,6 +121,7 @@ extension StorePair {
             """)
         _ = try await self.database.pool.query(
             "update flotilla.departed set claimed_at = claimed_at - \(seconds) * interval '1 second'")
+        try await self.ageJobs(by: seconds)
         self.simulated.pass(.seconds(seconds))
         self.compare("\(seconds) s pass", 0, 0)
     }

@@ -32,6 +32,23 @@ final class StorePair {
         case abandon
         case abandonAll
         case finish
+        case enqueueJobs
+        case claimJobs
+        case finishJobs
+        case noteJob
+        case readClaims
+        case sweepClaims
+        case stageJobs
+        case sweepOverdueClaims
+        case cancelJob
+        case sendBackJob
+        case setPolicy
+        case removePolicy
+        case assignShards
+        case takeShards
+        case releaseShards
+        case reportShards
+        case pinShard
     }
 
     /// One member, as both know it.
@@ -39,6 +56,19 @@ final class StorePair {
         let real: JoinedNode
         var right: NodeRight { self.real.right }
         var isHeld = true
+    }
+
+    /// One claim, by the title that each database gave it.
+    struct Claimed {
+        var real: JobTitle
+        var simulated: JobTitle
+        var right: NodeRight
+    }
+
+    struct Owned {
+        var real: ShardTitle
+        var simulated: ShardTitle
+        var right: NodeRight
     }
 
     let database: TestDatabase
@@ -56,6 +86,11 @@ final class StorePair {
     let account: Account
     /// By number, from 1.
     var operations: [ClusterPorts.Operation] = []
+    /// Jobs that were enqueued, and claims of both databases; a claim's numbers differ.
+    var jobs: [JobID] = []
+    var claimed: [Claimed] = []
+    var owned: [Owned] = []
+    private var lastStep = ContinuousClock.now
     private(set) var differences: [String] = []
     private(set) var trail: [String] = []
     private(set) var done: Set<Operation> = []
@@ -83,12 +118,25 @@ final class StorePair {
             (.sweepOverdue, 2),
             (.losses, 1), (.decideName, 6), (.reserve, 6), (.decideReserved, 5), (.abandon, 2),
             (.abandonAll, 1), (.finish, 6),
+            (.enqueueJobs, 12), (.claimJobs, 14), (.finishJobs, 12), (.noteJob, 3), (.readClaims, 2),
+            (.sweepClaims, 4),
+            (.stageJobs, 6), (.sweepOverdueClaims, 3), (.cancelJob, 3), (.sendBackJob, 3), (.setPolicy, 3),
+            (.removePolicy, 1),
+            (.assignShards, 6), (.takeShards, 6), (.releaseShards, 3), (.reportShards, 3), (.pinShard, 1),
         ]
         let all = weighted.flatMap { Array(repeating: $0.0, count: $0.1) }
         guard let operation = self.lots.pick(all) else { return }
+        self.keepTime()
         try await self.perform(operation)
         try await self.compareRows(after: operation)
         self.done.insert(operation)
+    }
+
+    /// Real time goes by in both: what is due sooner goes first.
+    private func keepTime() {
+        let now = ContinuousClock.now
+        self.simulated.pass(now - self.lastStep)
+        self.lastStep = now
     }
 
     func compare<Value: Equatable>(_ what: String, _ real: Value, _ simulated: Value) {
@@ -119,6 +167,8 @@ final class StorePair {
             $0.subject < $1.subject
         }
         self.compare("\(what), leases", leases, others)
+        try await self.compareQueue(after: what)
+        try await self.compareShards(after: what)
         self.compare("\(what), names", try await self.realNames(), self.simulated.names())
     }
 }

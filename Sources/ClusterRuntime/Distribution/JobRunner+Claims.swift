@@ -67,7 +67,7 @@ extension JobRunner {
                 let claims = try await self.claims(of: right)
                 self.apply(right) { state in
                     for job in state.claiming.claimsRead(claims, at: SteadyClock.now()) {
-                        let end = JobEnd.givenBack(reason: "the answer of its claim was lost")
+                        let end = JobEnd.givenBack(reason: "its holder did not know of the claim")
                         state.endings.ended(JobEnding(title: job.title, end: end))
                     }
                 }

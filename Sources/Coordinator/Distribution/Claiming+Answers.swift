@@ -72,6 +72,7 @@ extension Claiming {
             }
         case .readClaims?:
             self.doubt?.readAt = now.advanced(by: self.pause)
+            self.reviewAt = now.advanced(by: self.pause)
         case nil:
             return
         }
@@ -82,17 +83,20 @@ extension Claiming {
 
     /// All claims of this incarnation were read.
     ///
-    /// Answers those that nobody knows: the lost grant, to be given back.
+    /// Answers those that nobody knows, to be given back: the lost grant, or one whose accepted ending a failover lost.
     ///
-    /// It is read again and again until no statement of before can grant any more.
+    /// In doubt it is read again and again until no statement of before can grant any more.
     package mutating func claimsRead(_ claims: [ClaimedJob], at now: ClusterInstant) -> [ClaimedJob] {
-        guard self.inFlight == .readClaims, var doubt = self.doubt else { return [] }
+        guard self.inFlight == .readClaims else { return [] }
         self.inFlight = nil
         self.pause = self.settings.pauseMin
-        doubt.isRead = true
-        doubt.pause = min(doubt.pause * 2, .seconds(5))
-        doubt.readAt = now.advanced(by: doubt.pause)
-        self.doubt = now.since(doubt.since) >= self.settings.lateness ? nil : doubt
+        self.reviewAt = now.advanced(by: self.settings.reviewEvery)
+        if var doubt = self.doubt {
+            doubt.isRead = true
+            doubt.pause = min(doubt.pause * 2, .seconds(5))
+            doubt.readAt = now.advanced(by: doubt.pause)
+            self.doubt = now.since(doubt.since) >= self.settings.lateness ? nil : doubt
+        }
         let unknown = claims.filter { !self.held.isKnown($0.title) }
         for job in unknown { self.held.refused(job) }
         return unknown

@@ -18,6 +18,10 @@ package struct Claiming: Sendable, Equatable {
     var doubt: Doubt?
     /// Claims that were taken away before the answer that granted them came.
     var lostEarly: Set<JobTitle> = []
+    /// When it reads what it holds though there is no doubt; nil before it has begun.
+    ///
+    /// Nobody wakes for it: whoever drives this asks several times a second anyway.
+    var reviewAt: ClusterInstant?
 
     var news: Int64?
     /// Until then it looks at every beat.
@@ -120,6 +124,12 @@ package struct Claiming: Sendable, Equatable {
             }
             // What the lost answer granted takes up room that nobody has counted yet.
             guard doubt.isRead else { return Next(wakeAt: doubt.readAt) }
+        }
+        let reviewAt = self.reviewAt ?? now.advanced(by: self.settings.reviewEvery)
+        self.reviewAt = reviewAt
+        if self.doubt == nil, reviewAt <= now {
+            self.inFlight = .readClaims
+            return Next(order: .readClaims)
         }
         let next = self.nextClaim(at: now, endingsWaiting: endingsWaiting)
         guard next.order == nil, let doubt = self.doubt else { return next }

@@ -49,6 +49,9 @@ extension Claiming {
         package var pauseMax: Duration = .seconds(2)
         /// Longer than any statement runs on the server: a lost grant may turn up until then.
         package var lateness: Duration = .seconds(30)
+        /// So often the node reads what it holds in any case: a failover may take back an ending that was accepted, and
+        /// nobody else ends the claim, or lets the next one of its key through, while this node lives.
+        package var reviewEvery: Duration = .seconds(60)
 
         package init(kinds: Set<JobKind>) { self.kinds = kinds }
     }
@@ -64,7 +67,7 @@ extension Claiming {
     package enum Order: Sendable, Equatable {
         case survey(after: JobLane?, lanes: Int, depth: Int)
         case claim([LaneShare])
-        /// The answer of a claim was lost (R2): what this incarnation holds.
+        /// What this incarnation holds: the answer of a claim was lost (R2), or it is time to look.
         case readClaims
     }
 

@@ -38,6 +38,34 @@ package final class Coverage {
         case schemaMigrated
         case oldProgramRefused
         case oldProgramLivedOn
+        case jobEnqueued
+        case jobWaitedForItsKey
+        case jobClaimed
+        case jobClaimedUnderLimit
+        case jobClaimedAgain
+        case jobDone
+        case jobFailed
+        case jobCancelled
+        case jobSentBack
+        case endFenced
+        case claimSwept
+        case overdueClaimSwept
+        case lostGrantGivenBack
+        case claimFoundStale
+        case limitSettled
+        case limitMadeBehindClaim
+        case keyPassedOn
+        case checkpointNoted
+        case workGivenBackWhileDraining
+        case lanePassedOverLong
+        case nodeFull
+        case rang
+        case shardAssigned
+        case shardTaken
+        case shardTakenFromDead
+        case shardReleased
+        case shardWritten
+        case shardWriteRefused
 
         package var words: String {
             var words = ""

@@ -5,12 +5,16 @@ struct Books {
     var membership: MembershipBook
     var leases: LeaseBook
     var files: FileBook
+    var jobs: JobBook
+    var shards: ShardBook
 }
 
 /// A failover with loss takes commits back, and nothing else: what was renamed is renamed, what was told is told.
 extension Judge {
     var books: Books {
-        Books(membership: self.membership, leases: self.leases, files: self.files)
+        Books(
+            membership: self.membership, leases: self.leases, files: self.files, jobs: self.jobs,
+            shards: self.shards)
     }
 
     /// What the database knows is what it knew then.
@@ -41,9 +45,24 @@ extension Judge {
             self.files.finishedAndLost.insert(id.operation)
         }
         self.files.referenced = books.files.referenced
+        self.jobsWentBack(to: books.jobs)
+        let highest = self.shards.highest
+        self.shards = books.shards
+        self.shards.highest = highest
         for operation in self.files.decisions.keys where books.files.decisions[operation] == nil {
             self.files.lost.insert(operation)
         }
+    }
+
+    /// Jobs are where the replica has them; epochs that were given out stay given out.
+    ///
+    /// A claim whose end was lost is its holder's again, who does not know of it.
+    private func jobsWentBack(to books: JobBook) {
+        let (highest, accepted, forgotten) = (self.jobs.highest, self.jobs.accepted, self.jobs.forgotten)
+        self.jobs = books
+        self.jobs.highest = highest
+        self.jobs.forgotten = forgotten.union(accepted.subtracting(books.accepted))
+        self.fairness = FairnessBook()
     }
 
     /// Its holder has ended it, and the end is lost: nobody but the death of its holder will end it again.

@@ -12,6 +12,9 @@ final class Judge {
     @exclusivity(unchecked) var membership = MembershipBook()
     var leases = LeaseBook()
     var files = FileBook()
+    var jobs = JobBook()
+    var fairness = FairnessBook()
+    var shards = ShardBook()
     /// The database's clock was set at this moment.
     var clockSteppedAt: Int64 = -.max / 2
     /// Backends were ended one by one at this moment.

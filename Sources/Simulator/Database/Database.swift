@@ -11,7 +11,9 @@ final class Database {
     let twin: Twin?
     let judge: Judge?
     /// What the clock is wrong by, in microseconds; rises and falls with steps.
-    var clockError: Int64 = 0
+    private(set) var clockError: Int64 = 0
+    /// The farthest that it ever was ahead.
+    private(set) var clockErrorMax: Int64 = 0
     /// When the server was started, by its own clock.
     var startedAt: Int64 = 0
     /// The sessions that hold the advisory lock of an incarnation, in the order in which they took it.
@@ -21,6 +23,9 @@ final class Database {
     /// Of all members that ever were; rows point to them.
     private var profiles: ContiguousArray<MemberProfile> = []
     private var lastStatement = 0
+    /// Jobs that ended and are kept; a leader tidies away what is older.
+    var endedMax = Int.max
+    var endedJobs: [Int64] = []
 
     struct UnsyncedBeat {
         var slot: Int16
@@ -31,18 +36,26 @@ final class Database {
     /// 1 January 2026, in microseconds since 1970.
     static let epoch: Int64 = 1_767_225_600_000_000
 
-    init(time: TrueTime, slots: Int, times: StoreTimes, twin: Twin?, judge: Judge?) {
+    init(
+        time: TrueTime, slots: Int, times: StoreTimes, twin: Twin?, judge: Judge?,
+        shards: Int = ShardNumber.count
+    ) {
         self.time = time
         self.times = times
         self.twin = twin
         self.judge = judge
-        self.tables = Tables(slots: slots)
+        self.tables = Tables(slots: slots, shards: shards)
         self.tables.cluster.memberLimit = slots
         self.startedAt = Self.epoch - 3_600_000_000
     }
 
     /// `clock_timestamp()`.
     var clock: Int64 { Self.epoch + self.time.now / 1_000 + self.clockError }
+
+    func stepClock(by microseconds: Int64) {
+        self.clockError += microseconds
+        self.clockErrorMax = max(self.clockErrorMax, self.clockError)
+    }
 
     func keep(_ profile: MemberProfile) -> MemberProfile {
         self.profiles.append(profile)

@@ -1,4 +1,5 @@
 package import ClusterModel
+package import ClusterPorts
 
 /// A row, or the value of a unique index that an insert is about to take.
 package enum RowKey: Hashable {
@@ -11,6 +12,18 @@ package enum RowKey: Hashable {
     case leaseSlot(String, Int)
     case name(FileKey)
     case home
+    /// A job's row in `ready`, `later` or `waiting`, told apart by the number of its table.
+    case queued(Int64, Int8)
+    case claim(Int64)
+    case jobKey(String)
+    case claimSlot(JobScope, Int)
+    case policy(JobScope)
+    case submission(String, String)
+    case progress(Int64)
+    /// The advisory lock that everybody who claims shares.
+    case claimGate
+    case limitNumber
+    case shard(Int)
 }
 
 /// PostgreSQL's four strengths of row locks.

@@ -17,8 +17,21 @@ struct Tables {
     var names: [FileKey: NameRow] = [:]
     /// Operations that ended, as the transfer log knows them.
     var log: [Int: LogRow] = [:]
+    private var queue = JobBox(JobTables())
+    /// Kept aside, so that a copy of all tables counts one reference for them: most statements want nothing of them.
+    var jobs: JobTables {
+        _read { yield self.queue.tables }
+        _modify {
+            if !isKnownUniquelyReferenced(&self.queue) { self.queue = JobBox(self.queue.tables) }
+            yield &self.queue.tables
+        }
+    }
+    var shards: ContiguousArray<ShardRow>
+    /// Rises with every write to a shard's assignment or owner: who has seen this one sees nothing new.
+    var shardChanges = 0
 
-    init(slots: Int) {
+    init(slots: Int, shards: Int = ShardNumber.count) {
+        self.shards = ContiguousArray(repeating: ShardRow(), count: shards)
         self.members = ContiguousArray(repeating: .absent, count: slots)
     }
 
@@ -50,6 +63,12 @@ struct Tables {
         self.departed.append(row)
         self.openDepartures += 1
     }
+}
+
+private final class JobBox {
+    @exclusivity(unchecked) var tables: JobTables
+
+    init(_ tables: JobTables) { self.tables = tables }
 }
 
 struct ClusterRow: Equatable {

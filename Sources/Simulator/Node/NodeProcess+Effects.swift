@@ -122,6 +122,8 @@ extension NodeProcess {
         self.followUps = []
         self.isPerforming = false
         self.claimer = nil
+        self.worker = nil
+        self.shards = nil
         self.writer = Writer()
         self.recovery = RecoveryState()
         self.phase = .joining

@@ -98,7 +98,7 @@ extension NodeProcess {
         guard self.joiner.attempts < 40 else { return self.fail("others joined faster") }
         let profile = MemberProfile(
             name: self.host.name, addresses: NodeAddresses(host: "host", filesPort: 8080, adminPort: 8081),
-            version: "simulated", attributes: [:])
+            version: "simulated", attributes: ["zone": self.host.index % 2 == 0 ? "0" : "1"])
         let statement = JoinStatement(
             incarnation: incarnation.rawValue, profile: profile, capacity: 100,
             spread: 1 << min(self.joiner.attempts, 10), schema: self.schema)

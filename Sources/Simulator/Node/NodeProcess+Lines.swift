@@ -217,6 +217,7 @@ extension NodeProcess {
         if !news.chainUnbroken { self.stage.coverage.count(.chainBroken) }
         if news.sweepDue != wasDue, news.sweepDue { self.recoverSoon() }
         self.claimer?.lossesAnnounced(news.leaseLosses, self)
+        self.worker?.heard(news)
     }
 
     /// Says `woke` at this moment, unless the next heartbeat comes first: the thread then asks anew.

@@ -18,6 +18,16 @@ extension NodeProcess {
             claimer.begin()
             self.sweepRegularly()
         }
+        if self.world.settings.jobs {
+            let worker = Worker(self, right)
+            self.worker = worker
+            worker.begin()
+        }
+        if self.world.settings.shards {
+            let hand = ShardHand(self, right)
+            self.shards = hand
+            hand.begin()
+        }
         self.beginUploads()
     }
 
@@ -50,6 +60,7 @@ extension NodeProcess {
     // MARK: A round
 
     func recoverSoon() {
+        self.worker?.sweepSoon()
         guard !self.recovery.isRunning else {
             self.recovery.isWanted = true
             return

@@ -45,6 +45,8 @@ final class NodeProcess {
     @exclusivity(unchecked) var isPerforming = false
     var joiner = JoinerState()
     @exclusivity(unchecked) var claimer: Claimer?
+    @exclusivity(unchecked) var worker: Worker?
+    var shards: ShardHand?
     var writer = Writer()
     var recovery = RecoveryState()
     @exclusivity(unchecked) var lots: SeededRandom

@@ -37,7 +37,7 @@ package struct Shrinker {
     }
 
     private mutating func leaveOutWork() {
-        for part in [\SimulationSettings.files, \SimulationSettings.leases]
+        for part in [\SimulationSettings.files, \.leases, \.jobs, \.shards]
         where self.best.settings[keyPath: part] {
             var settings = self.best.settings
             settings[keyPath: part] = false

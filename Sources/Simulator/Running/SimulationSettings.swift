@@ -12,12 +12,20 @@ package struct SimulationSettings: Sendable, Equatable {
     package var twin: Twin?
     package var leases = true
     package var files = true
+    package var jobs = true
+    package var shards = true
     package var tellsStory = false
 
     package init(seed: UInt64) { self.seed = seed }
 
     package static let nodesRange = 1...50
     package static let minutesRange = 2...1_440
+
+    /// Of the simulated nodes with lanes, in nanoseconds; a sixth of what it is in production, so that it shows in
+    /// short runs.
+    static let patience = 5 * Span.second
+    /// Shards of a simulated cluster; the rules are the same for each of them.
+    static let shards = 16
 
     /// Slots of the member limit.
     var slots: Int { self.nodes + 2 }

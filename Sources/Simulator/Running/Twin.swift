@@ -26,6 +26,22 @@ package enum Twin: String, Sendable, CaseIterable {
     case timelineKept = "timeline-kept"
     case viewNeverGoesBack = "view-never-goes-back"
     case readerUnchecked = "reader-unchecked"
+    case claimKeepsReady = "claim-keeps-ready"
+    case finishKeepsClaim = "finish-keeps-claim"
+    case submissionUnchecked = "submission-unchecked"
+    case keyUnordered = "key-unordered"
+    case retryMovesHead = "retry-moves-head"
+    case slotsUnguarded = "slots-unguarded"
+    case gateUnheeded = "gate-unheeded"
+    case headsNobodyStages = "heads-nobody-stages"
+    case endsLookForTheNext = "ends-look-for-the-next"
+    case claimsNobodySweeps = "claims-nobody-sweeps"
+    case debtForEver = "debt-for-ever"
+    case claimWithoutBound = "claim-without-bound"
+    case shardUnproven = "shard-unproven"
+    case shardTakenFromTheLiving = "shard-taken-from-the-living"
+    case ringsBelieved = "rings-believed"
+    case ringsAwaited = "rings-awaited"
 
     /// The rules of which one must catch it.
     package var breaks: [Invariant] {
@@ -50,6 +66,15 @@ package enum Twin: String, Sendable, CaseIterable {
         case .timelineKept: [.l2, .m1]
         case .viewNeverGoesBack: [.m3]
         case .readerUnchecked: [.v1]
+        case .claimKeepsReady: [.l1]
+        case .finishKeepsClaim: [.l1, .l3]
+        case .submissionUnchecked: [.l6]
+        case .keyUnordered, .retryMovesHead, .slotsUnguarded, .gateUnheeded: [.l5]
+        case .headsNobodyStages, .endsLookForTheNext, .claimsNobodySweeps: [.l7]
+        case .debtForEver: [.d1]
+        case .claimWithoutBound: [.d2]
+        case .shardUnproven, .shardTakenFromTheLiving: [.d3]
+        case .ringsBelieved, .ringsAwaited: [.d4]
         }
     }
 
@@ -79,6 +104,22 @@ package enum Twin: String, Sendable, CaseIterable {
         case .timelineKept: "a promotion does not begin a new timeline"
         case .viewNeverGoesBack: "a view that is older than the known one is never taken"
         case .readerUnchecked: "nobody asks whether the program can read the schema"
+        case .claimKeepsReady: "a claim leaves the job's row in ready"
+        case .finishKeepsClaim: "an ending leaves the claim's row"
+        case .submissionUnchecked: "a submitter's key is not looked for"
+        case .keyUnordered: "jobs of a key do not wait for each other"
+        case .retryMovesHead: "a job that is to be tried again lets the next one of its key through"
+        case .slotsUnguarded: "slots of limits are counted, and not unique"
+        case .gateUnheeded: "a new limit does not wait for claims that do not know of it"
+        case .headsNobodyStages: "an ending moves the head, and nobody lets the next one through"
+        case .endsLookForTheNext: "an ending lets through what its own snapshot shows behind the head"
+        case .claimsNobodySweeps: "nobody sweeps the claims of the dead"
+        case .debtForEver: "a lane's debt counts however long it was passed over"
+        case .claimWithoutBound: "a claim takes all that is ready"
+        case .shardUnproven: "a write of an owner proves its life, and not that it owns the shard"
+        case .shardTakenFromTheLiving: "whoever shall have a shard takes it from whoever has it"
+        case .ringsBelieved: "a ring that says that a job has ended is believed"
+        case .ringsAwaited: "only rings make a node look for jobs"
         }
     }
 }

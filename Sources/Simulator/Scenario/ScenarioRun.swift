@@ -114,5 +114,6 @@ extension FaultPlan {
         self.detailPermille = 1_000
         self.syncMax = 8 * Span.millisecond
         self.workPause = 4 * Span.second
+        self.jobs = JobPlan(pause: 2 * Span.second)
     }
 }

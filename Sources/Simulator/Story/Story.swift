@@ -9,6 +9,8 @@ final class Story {
     private let time: TrueTime
     /// The newest; older ones are dropped.
     private(set) var lines: ContiguousArray<Line> = []
+    /// A rule is broken: what the same step did besides is not told.
+    private var isOver = false
     private static let linesMax = 100_000
 
     init(isTold: Bool, time: TrueTime) {
@@ -17,9 +19,11 @@ final class Story {
     }
 
     func tell(_ event: @autoclosure () -> StoryEvent) {
-        guard self.isTold else { return }
+        guard self.isTold, !self.isOver else { return }
         if self.lines.count >= Self.linesMax { self.lines.removeFirst(Self.linesMax / 2) }
-        self.lines.append(Line(at: self.time.now, event: event()))
+        let event = event()
+        if case .broken = event { self.isOver = true }
+        self.lines.append(Line(at: self.time.now, event: event))
     }
 }
 
@@ -48,5 +52,11 @@ enum StoryEvent {
     case shown(path: Int, operation: Int)
     case acknowledged(path: Int, operation: Int)
     case discarded(operation: Int)
+    case enqueued(job: Int64, String, key: String?)
+    case claimed(job: Int64, epoch: Int64, by: Int64)
+    case finished(job: Int64, epoch: Int64, by: Int64)
+    case claimTaken(job: Int64, epoch: Int64, of: Int64)
+    case assigned(shard: Int, to: Int64)
+    case tookShard(Int, epoch: Int64, by: Int64)
     case broken(Violation)
 }

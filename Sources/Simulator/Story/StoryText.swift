@@ -51,6 +51,8 @@ enum StoryText {
             return
                 "\(violation.invariant.rawValue) is broken (\(violation.invariant.sentence)): \(violation.reason)"
         case .granted, .ended, .refusedEnd, .swept: return Self.lease(event, who: who)
+        case .enqueued, .claimed, .finished, .claimTaken, .assigned, .tookShard:
+            return Self.work(event, who: who)
         case .decided, .shown, .acknowledged, .discarded: return Self.file(event, who: who)
         }
     }
@@ -64,6 +66,20 @@ enum StoryText {
             "\(who(holder)) is refused \(subject), epoch \(epoch)"
         case .swept(let subject, let epoch, let holder):
             "\(subject), epoch \(epoch), is taken from \(who(holder))"
+        default: ""
+        }
+    }
+
+    private static func work(_ event: StoryEvent, who: (Int64) -> String) -> String {
+        switch event {
+        case .enqueued(let job, let kind, let key):
+            "job \(job) is enqueued: \(kind)\(key.map { " under " + $0 } ?? "")"
+        case .claimed(let job, let epoch, let holder): "\(who(holder)) claims job \(job), epoch \(epoch)"
+        case .finished(let job, let epoch, let holder): "\(who(holder)) ends job \(job), epoch \(epoch)"
+        case .claimTaken(let job, let epoch, let holder):
+            "job \(job), epoch \(epoch), is taken from \(who(holder))"
+        case .assigned(let shard, let node): "shard \(shard) shall be \(who(node))'s"
+        case .tookShard(let shard, let epoch, let node): "\(who(node)) takes shard \(shard), epoch \(epoch)"
         default: ""
         }
     }

@@ -23,6 +23,8 @@ final class DatabaseServer {
     }
 
     private let stage: Stage
+    /// Somebody may make a limit just then.
+    var claimStalled: (ClaimJobsStatement) -> Void = { _ in }
     /// What becomes of the client of a commit that stalls.
     var clientOfStalled: (Int, Fault, Int64?) -> Void = { _, _, _ in }
     let database: Database
@@ -269,7 +271,7 @@ final class DatabaseServer {
         self.stage.coverage.count(.failedOver)
         self.database.tables = tables
         self.database.tables.cluster.timeline = timeline + (self.database.twin == .timelineKept ? 0 : 1)
-        self.database.clockError += self.lots.between(-200_000, 200_000)
+        self.database.stepClock(by: self.lots.between(-200_000, 200_000))
         self.database.synced()
     }
 
@@ -319,6 +321,7 @@ final class DatabaseServer {
         self.stall = nil
         let target = (self.running[number]?.statement as? DeathStatement)?.incarnation
         self.later(number, by: fault.length)
+        if let claim = self.running[number]?.statement as? ClaimJobsStatement { self.claimStalled(claim) }
         self.clientOfStalled(host, fault, target)
     }
 

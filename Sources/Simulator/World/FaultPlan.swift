@@ -15,6 +15,8 @@ package struct FaultPlan: Sendable, Equatable {
     /// The mean pause between two batches of work of a node; 0 for none.
     var workPause: Int64
 
+    var jobs: JobPlan
+
     static let calm: Int64 = 75 * Span.second
 
     package init(_ settings: SimulationSettings) {
@@ -27,6 +29,8 @@ package struct FaultPlan: Sendable, Equatable {
         self.splitPermille = (isLong ? [0, 20, 100] : [0, 100, 400])[lots.below(3)]
         self.workPause = (isLong ? [5, 10, 20] : [2, 4, 10])[lots.below(3)] * Span.second
         self.syncMax = [8, 8, 400][lots.below(3)] * Span.millisecond
+        var jobLots = SeededRandom(seed: settings.seed).stream(101)
+        self.jobs = JobPlan(settings, &jobLots)
         let allowed = FaultKind.allCases.filter { settings.faults?.contains($0) ?? true }
         // Few kinds at a time go deep; all at once would go wide.
         var kinds = allowed.filter { _ in lots.chance(250) }

@@ -32,7 +32,7 @@ extension World {
             _ = self.server.killBackend()
         case .clock:
             self.judge.clockSteppedAt = self.stage.now
-            self.server.database.clockError += fault.amount * 1_000
+            self.server.database.stepClock(by: fault.amount * 1_000)
         case .hang: self.server.hang(for: fault.length)
         case .mountHang, .mountError, .renameLies:
             self.mount.disturb(fault, until: self.untilCalm(fault.length))
@@ -116,6 +116,7 @@ extension World {
     func calm() {
         self.stage.story.tell(.calm)
         self.server.start()
+        self.putClockRight()
         self.mount.settle()
         for host in self.hosts {
             host.link = Link()
@@ -125,6 +126,14 @@ extension World {
             if host.process == nil, !host.isRival { host.restart(after: Span.second) }
         }
         self.stage.after(30 * Span.second) { [unowned self] in self.judgeDeaths() }
+    }
+
+    /// What is delayed is due by the database's clock: one that was set back holds it back as long.
+    private func putClockRight() {
+        let database = self.server.database
+        guard database.clockError < database.clockErrorMax else { return }
+        database.stepClock(by: database.clockErrorMax - database.clockError)
+        self.judge.clockSteppedAt = self.stage.now
     }
 
     /// M6: whoever has no process behind it is dead by now.
@@ -175,6 +184,7 @@ extension World {
             self.judge.broken(
                 .l7, "/\(key.path) is still being changed by upload \(row.operation) at the end")
         }
+        self.judgeJobsEnd()
         self.judgeViews()
         let useless = self.mount.staged.keys.filter { tables.livingSlot(of: $0.incarnation) == nil }
         if let left = useless.min(by: { $0.operation < $1.operation }) {

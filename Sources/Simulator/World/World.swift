@@ -11,6 +11,9 @@ final class World {
     let stock: Stock
     @exclusivity(unchecked) private(set) var hosts: [Host] = []
     @exclusivity(unchecked) var nodeLots: SeededRandom
+    /// Of clients, operators and the doorbell.
+    @exclusivity(unchecked) var jobLots: SeededRandom
+    var jobsSubmitted = 0
     private var lastProcess: Int32 = 0
     /// A replica is about to be promoted.
     var isFailingOver = false
@@ -27,11 +30,12 @@ final class World {
         let lots = SeededRandom(seed: settings.seed)
         self.stage = Stage(lots: lots, tellsStory: settings.tellsStory)
         self.nodeLots = lots.stream(3)
+        self.jobLots = lots.stream(6)
         self.stock = Stock(nodes: settings.nodes)
         self.judge = Judge(stage: self.stage)
         let database = Database(
             time: self.stage.time, slots: settings.slots, times: settings.storeTimes, twin: settings.twin,
-            judge: self.judge)
+            judge: self.judge, shards: SimulationSettings.shards)
         self.server = DatabaseServer(
             database, stage: self.stage, lots: lots.stream(4), plan: plan)
         self.mount = SimulatedMount(
@@ -47,6 +51,9 @@ final class World {
         self.stage.at(plan.calmFrom) { [unowned self] in self.calm() }
         self.server.clientOfStalled = { [unowned self] in self.clientStalls($0, $1, dying: $2) }
         self.mount.powerCut = { [unowned self] in self.cutPower(restart: $0) }
+        if settings.minutes >= 20 { database.endedMax = 200 }
+        self.server.claimStalled = { [unowned self] in self.limitBehind($0) }
+        self.beginJobs()
         self.judge.isHealthy = { [unowned self] in self.isHealthy($0) }
     }
 

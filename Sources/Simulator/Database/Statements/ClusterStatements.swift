@@ -174,7 +174,8 @@ final class CloseDepartureStatement: RightfulStatement {
         let row = database.tables.departed[place]
         guard row.sweptAt == nil, row.sweptBy == self.incarnation,
             !database.tables.names.values.contains(where: { $0.incarnation == self.departed }),
-            !database.tables.leases.values.contains(where: { $0.incarnation == self.departed })
+            !database.tables.leases.values.contains(where: { $0.incarnation == self.departed }),
+            !database.tables.jobs.claims.keys.contains(where: { $0.incarnation == self.departed })
         else { return .committed }
         database.tables.departed[place].sweptAt = database.clock
         database.tables.openDepartures -= 1

@@ -29,4 +29,10 @@ extension SimulatedStore: ShardStore {
     package func pin(_ number: ShardNumber, to node: NodeName?) throws(StoreError) {
         _ = try self.run(PinShardStatement(Int(number.rawValue), to: node))
     }
+
+    package func move(
+        _ number: ShardNumber, to target: Incarnation, reason: String
+    ) throws(StoreError) -> Bool {
+        throw .refused(sqlState: "0A000", message: "moves of shards by order are not simulated")
+    }
 }

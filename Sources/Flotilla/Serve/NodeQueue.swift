@@ -23,8 +23,8 @@ struct NodeQueue {
 
     init(
         store: PostgresStore, claims: PostgresStore, files: PosixVault, homes: any JobFiles,
-        standing: StandingBoard, doorbell: any Doorbell, meter: any LoadMeter, most: Int, reach: ReceiverReach,
-        logger: Logger
+        standing: StandingBoard, doorbell: any Doorbell, meter: any LoadMeter, most: Int,
+        reach: ReceiverReach, logger: Logger
     ) {
         let sender = WebhookSender(reach: reach, slots: most)
         let handlers: [any JobHandler] = [

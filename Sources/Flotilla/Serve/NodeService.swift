@@ -44,9 +44,7 @@ struct NodeService: Service {
             store: store, cache: cache?.view, standing: board, cacheKey: facts.cacheKey, logger: self.logger,
             scrypt: scrypt)
         let desk = AccountDesk(store: store, vault: vault, standing: board, scrypt: scrypt)
-        let agent = AgentDoor(
-            host: self.settings.bind, port: self.settings.agentPort, standing: board, meter: gauge,
-            logger: self.logger, onBound: { announcement.bound(agent: $0) })
+        let agent = self.agent(board, gauge, announcement)
         let claims = PostgresStore(pool: self.pool, lane: .claims)
         let recovery = Recovery(
             vault: vault, names: store, transfers: store, cluster: store, departures: store, standing: board,
@@ -63,10 +61,7 @@ struct NodeService: Service {
             schedules: store, queue: queue, shards: store, shardExplainer: shards.explainer, standing: board,
             cache: cache?.view, gauge: gauge, agent: agent,
             logger: self.logger)
-        let runtime = ClusterRuntime(
-            store: claims,
-            lines: PostgresHeartbeatLines(server: self.database.heartbeats), mount: vault, meter: gauge,
-            profile: self.profile, drain: MemberOwnDrain(claims), board: board, logger: self.logger)
+        let runtime = self.runtime(claims, vault, gauge, board)
 
         let leases = BatchingLeaseDesk(store: claims, standing: board, logger: self.logger)
         let sweeper = Sweeper(store: claims, board: board, desk: leases, logger: self.logger)
@@ -85,6 +80,23 @@ struct NodeService: Service {
         services.append(Farewell(agent))
         try await Self.runAll(services, logger: self.logger)
         await vault.shutDown()
+    }
+
+    private func agent(
+        _ board: StandingBoard, _ gauge: RequestGauge, _ announcement: Announcement
+    ) -> AgentDoor {
+        AgentDoor(
+            host: self.settings.bind, port: self.settings.agentPort, standing: board, meter: gauge,
+            logger: self.logger, onBound: { announcement.bound(agent: $0) })
+    }
+
+    private func runtime(
+        _ store: PostgresStore, _ vault: PosixVault, _ gauge: RequestGauge, _ board: StandingBoard
+    ) -> ClusterRuntime {
+        ClusterRuntime(
+            store: store, lines: PostgresHeartbeatLines(server: self.database.heartbeats), mount: vault,
+            meter: gauge, profile: self.profile, drain: MemberOwnDrain(store), board: board,
+            logger: self.logger)
     }
 
     /// How long an external database may take to answer at start.

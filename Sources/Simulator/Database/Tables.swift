@@ -78,6 +78,8 @@ struct ClusterRow: Equatable {
     var lastIncarnation: Int64 = 0
     var timeline: Int64 = 1
     var configVersion: Int64 = 0
+    /// Goes up with each change of a shard that nodes want to hear of.
+    var shardVersion: Int64 = 0
     var schemaVersion = 1
     /// The oldest program that can live with the schema, as the newest one it knows.
     var minReaderVersion = 1

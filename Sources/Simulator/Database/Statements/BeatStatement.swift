@@ -110,7 +110,7 @@ extension Database {
         return HeartbeatNews(
             status: status, chainUnbroken: unbroken, viewVersion: cluster.viewVersion,
             configVersion: ConfigVersion(cluster.configVersion), sweepDue: sweepDue, observed: observed,
-            leaseLosses: losses, jobNews: self.tables.jobs.news)
+            leaseLosses: losses, jobNews: self.tables.jobs.news, shardNews: cluster.shardVersion)
     }
 
     private static func observed(

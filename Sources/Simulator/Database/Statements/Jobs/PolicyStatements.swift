@@ -87,7 +87,7 @@ final class PassClaimGateStatement: Statement {
     }
 }
 
-/// The second: gives slots to what runs, above the limit if need be.
+/// The second: gives the lowest slots without a row to what runs, above the limit if need be.
 final class SettleLimitsStatement: Statement {
     private var snapshot: JobTables?
     private var fresh: [JobScope] = []
@@ -156,11 +156,12 @@ final class SettleLimitsStatement: Statement {
 
     private func write(_ snapshot: JobTables, _ database: Database) {
         for scope in self.fresh {
-            var slot = snapshot.slots.keys.filter { $0.scope == scope }.map(\.slot).max() ?? 0
+            let known = Set(snapshot.slots.keys.filter { $0.scope == scope }.map(\.slot))
+            var slot = 0
             for (_, key, epoch) in self.running.filter({ $0.scope == scope }).sorted(by: {
                 ($0.epoch, $0.key.job) < ($1.epoch, $1.key.job)
             }) {
-                slot += 1
+                repeat { slot += 1 } while known.contains(slot)
                 let place = SlotKey(scope: scope, slot: slot)
                 if database.tables.jobs.slots[place] == nil {
                     database.tables.jobs.slots[place] = SlotRow(

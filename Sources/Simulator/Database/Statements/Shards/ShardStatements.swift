@@ -138,7 +138,8 @@ final class AssignShardsStatement: ShardWriteStatement {
 
     /// The cluster's row is locked last.
     override func prepare(_ database: Database) -> Bool {
-        guard self.lock(.cluster, .share, in: database) else { return false }
+        guard !self.locked.isEmpty else { return true }
+        guard self.lock(.cluster, .noKeyUpdate, in: database) else { return false }
         let cluster = database.tables.cluster
         self.leads = cluster.leaderTerm == self.term && cluster.leaderIncarnation == self.incarnation
         return true
@@ -159,6 +160,7 @@ final class AssignShardsStatement: ShardWriteStatement {
             self.written.append(move.number)
         }
         database.tables.shardChanges += 1
+        database.tables.cluster.shardVersion += 1
         database.judge?.stage.coverage.count(.shardAssigned)
     }
 }
@@ -245,7 +247,14 @@ final class OwnShardsStatement: ShardWriteStatement {
         return row.epoch == title.epoch.rawValue && row.owner == self.incarnation
     }
 
+    /// The cluster's row is locked last.
+    override func prepare(_ database: Database) -> Bool {
+        guard case .release = self.purpose, !self.locked.isEmpty else { return true }
+        return self.lock(.cluster, .noKeyUpdate, in: database)
+    }
+
     override func write(_ database: Database) {
+        if case .release = self.purpose { database.tables.cluster.shardVersion += 1 }
         for (index, title) in self.owned.enumerated()
         where self.locked.contains(Int(title.number.rawValue)) {
             let number = Int(title.number.rawValue)
@@ -280,15 +289,21 @@ final class PinShardStatement: Statement {
     override var title: String { "pin a shard" }
 
     override func advance(_ database: Database) -> Advance {
-        guard self.stage > 0 || self.lock(.shard(self.shard), .noKeyUpdate, in: database) else {
-            return .wait
-        }
-        guard self.stage > 0 else {
+        switch self.stage {
+        case 0:
+            guard self.lock(.shard(self.shard), .noKeyUpdate, in: database) else { return .wait }
+            guard database.tables.shards[self.shard].pinned != self.node else { return .committed }
             self.stage = 1
             return .more
+        case 1:
+            guard self.lock(.cluster, .noKeyUpdate, in: database) else { return .wait }
+            self.stage = 2
+            return .more
+        default:
+            database.tables.shards[self.shard].pinned = self.node
+            database.tables.cluster.shardVersion += 1
+            database.synced()
+            return .committed
         }
-        database.tables.shards[self.shard].pinned = self.node
-        database.synced()
-        return .committed
     }
 }

@@ -42,11 +42,20 @@ enum JobFragments {
     }
 
     /// Gives back the slots of the jobs in `source`, a CTE with `job` and `limited`.
+    ///
+    /// Claims lock slots too, also such as they find taken in the end: the accounts' before the kinds', each in the
+    /// order of numbers. So these are locked in that order before any of them goes; otherwise two would wait for each
+    /// other, and everybody for them, until the server looks for circles.
     static func slotsFreed(by source: String) -> PostgresStatement {
         """
-        freed as (
-            delete from flotilla.claim_slot s
+        slots as materialized (
+            select s.scope, s.slot, s.job from flotilla.claim_slot s
             where s.job = any (array(select job from \(unescaped: source) where limited))
+            order by s.scope, s.slot
+            for update
+        ), freed as (
+            delete from flotilla.claim_slot s using slots f
+            where s.scope = f.scope and s.slot = f.slot and s.job = f.job
         )
         """
     }

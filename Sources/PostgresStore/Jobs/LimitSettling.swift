@@ -8,7 +8,8 @@ extension PostgresStore {
     /// First waits for every claim that began without knowing of it (``ClaimStatement/gate``); then all claims of its
     /// scope are there to be seen, and get slots, above the limit too: so it takes as long as it must until new ones
     /// may begin. Does nothing for limits that are settled. They get the lowest numbers that no row has: above the highest
-    /// one there may be none left.
+    /// one there may be none left. The claims are locked by job, as everybody does who ends claims, before anything is
+    /// written.
     func settleLimits() async throws(StoreError) {
         _ = try await self.upkeep("select pg_advisory_xact_lock(\(unescaped: ClaimStatement.gateKey))")
         _ = try await self.upkeep(
@@ -16,9 +17,8 @@ extension PostgresStore {
             with fresh as materialized (
                 select p.scope from flotilla.job_policy p where p.slots is not null and not p.settled
                 order by p.scope for update
-            ), running as materialized (
-                select f.scope, c.incarnation, c.job, c.epoch,
-                       row_number() over (partition by f.scope order by c.epoch, c.job) as nth
+            ), held as materialized (
+                select f.scope, c.incarnation, c.job, c.epoch
                 from flotilla.claim c
                 cross join lateral (
                     select j.kind, j.account_id from flotilla.job j where j.id = c.job limit 1) j
@@ -26,6 +26,10 @@ extension PostgresStore {
                 where not exists (
                     select from flotilla.claim_slot s
                     where s.job = c.job and s.scope = f.scope and s.incarnation = c.incarnation and s.epoch = c.epoch)
+                order by c.job, f.scope
+                for no key update of c
+            ), running as materialized (
+                select h.*, row_number() over (partition by h.scope order by h.epoch, h.job) as nth from held h
             ), free as materialized (
                 select f.scope, n.slot, row_number() over (partition by f.scope order by n.slot) as nth
                 from (

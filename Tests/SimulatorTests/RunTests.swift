@@ -59,7 +59,7 @@ private func settings(_ seed: UInt64) -> SimulationSettings {
 }
 
 @Suite struct TwinTests {
-    /// Those that a handful of seeds catch; `flotilla simulate --twins` tries all.
+    /// Those that few seeds catch; `flotilla simulate --twins` tries all.
     private static let quick: [Twin] = [
         .incarnationFromSnapshot, .deadHeartRevives, .deathWithoutVersion, .chainNeverBreaks, .lockUnheeded,
         .leadWithoutCompare, .neverAccuses, .grantOverHolder, .epochsStartAgain, .endKeepsRow,
@@ -71,7 +71,7 @@ private func settings(_ seed: UInt64) -> SimulationSettings {
     ]
 
     @Test(arguments: TwinTests.quick) func `a twin is caught by its rule`(twin: Twin) {
-        let trial = TwinTrial(twin, settings: settings(1), seeds: 120)
+        let trial = TwinTrial(twin, settings: settings(1), seeds: 500)
         #expect(trial.caughtBy != nil, "\(twin.rawValue) escaped in \(trial.seeds) seeds")
     }
 

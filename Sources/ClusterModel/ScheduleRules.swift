@@ -8,7 +8,9 @@ package enum ScheduleRules {
     package static let mostMissed = 1_000
     /// How late a firing may be and still not be missed: a takeover, a restart of the database.
     package static let onTime: Duration = .seconds(60)
-    /// Of jobs of one schedule that have not ended.
+    /// Of jobs of one schedule that have not ended: from so many on a turn makes none.
+    ///
+    /// A turn that begins below makes all its firings, so there may be ``mostWaiting`` and ``mostMissed``, less one.
     package static let mostWaiting = 1_000
     /// The most jobs that one statement makes.
     package static let mostJobs = 1_000
@@ -22,7 +24,12 @@ package enum ScheduleRules {
         let jobs: Int64
         switch schedule.missed {
         case .once: jobs = 1
-        case .all: jobs = min(count, Int64(Self.mostMissed))
+        case .all:
+            switch schedule.overlap {
+            case .wait: jobs = min(count, Int64(Self.mostMissed))
+            // They would all begin at once in line; the second one already meets the first.
+            case .skip: jobs = 1
+            }
         case .none:
             let late = Duration.microseconds(now.microseconds - newest.microseconds)
             jobs = late <= Self.onTime ? 1 : 0
@@ -55,6 +62,7 @@ package struct DueSchedule: Hashable, Sendable {
     package var revision: Int64
     package var rhythm: ScheduleRhythm
     package var missed: ScheduleMissed
+    package var overlap: ScheduleOverlap
     package var kind: JobKind
     package var account: AccountID?
     package var payload: String
@@ -62,13 +70,14 @@ package struct DueSchedule: Hashable, Sendable {
 
     package init(
         id: ScheduleID, name: ScheduleName, revision: Int64, rhythm: ScheduleRhythm, missed: ScheduleMissed,
-        kind: JobKind, account: AccountID?, payload: String, firedAt: DatabaseTime
+        overlap: ScheduleOverlap, kind: JobKind, account: AccountID?, payload: String, firedAt: DatabaseTime
     ) {
         self.id = id
         self.name = name
         self.revision = revision
         self.rhythm = rhythm
         self.missed = missed
+        self.overlap = overlap
         self.kind = kind
         self.account = account
         self.payload = payload

@@ -41,7 +41,9 @@ package protocol ClaimedNames: Sendable {
     /// The same names; but whatever is reserved or decided through them proves the claim as well (R3).
     ///
     /// `fenced` then also says that the claim is lost, or that the operation has ended before.
-    func names(holding title: JobTitle) -> any NameStore
+    ///
+    /// - Parameter accounts: all of which must be enabled; else `fenced` says so too.
+    func names(holding title: JobTitle, enabled accounts: [AccountID]) -> any NameStore
 }
 
 /// A path in somebody's home.
@@ -62,11 +64,14 @@ package struct JobChange: Hashable, Sendable {
     package var operation: UUID
     package var title: JobTitle
     package var right: NodeRight
+    /// Accounts without which it must not be decided: one that is disabled refuses it.
+    package var enabled: [AccountID]
 
-    package init(operation: UUID, title: JobTitle, right: NodeRight) {
+    package init(operation: UUID, title: JobTitle, right: NodeRight, enabled: [AccountID] = []) {
         self.operation = operation
         self.title = title
         self.right = right
+        self.enabled = enabled
     }
 }
 
@@ -87,6 +92,9 @@ package enum JobFileOutcome: Hashable, Sendable {
     case completed(TransferRecord)
     /// It was decided, and could not be carried out for good: it changed nothing, and its id is used up.
     case failed(reason: String)
+    /// It was decided, and what it made or took was not found when it was carried out: it may have been done before, and
+    /// undone by somebody else since.
+    case unknown(reason: String)
 }
 
 package enum JobFileFault: Error, Hashable, Sendable {

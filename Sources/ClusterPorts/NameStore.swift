@@ -21,8 +21,11 @@ package protocol NameStore: Sendable {
     func decide(_ change: NameChange, of operation: Operation, by right: NodeRight) async throws(StoreError)
         -> DecisionAnswer
 
-    /// Gives up a reservation; a decision stays. Needs no right: the operation's id is proof enough.
-    func abandon(_ operation: UUID, account: AccountID) async throws(StoreError)
+    /// Gives up the reservation that this incarnation made for the operation; a decision stays. Needs no right.
+    ///
+    /// A job uses the id of a change in each of its runs. One run never gives up what the next has reserved: those of
+    /// other nodes have another incarnation, those of the same node another start.
+    func abandon(_ operation: Operation, of incarnation: Incarnation) async throws(StoreError)
 
     /// Marks folders as being moved or removed, so that nothing is decided below them until ``release(folders:of:by:)``
     /// or until the marker dies. Answers `busyFolder` when one of them, or one above or below, is marked already.

@@ -271,6 +271,22 @@ import Testing
         #expect(self.queue.attempts == [1])
     }
 
+    @Test func `a handler that sees its deadline before the alarm does has used an attempt`() async throws {
+        let node = self.node(
+            10,
+            ScriptedHandler { job, desk in
+                while desk.isHeld(job.title) { await Task.yield() }
+                return .givenBack(reason: "its time is over")
+            })
+        let ids = try await self.enqueue(20) { $0.deadline = .milliseconds(100) }
+        try await JobNode.running([node.runner]) {
+            try await eventually {
+                ids.allSatisfy { if case .later? = self.queue.place($0) { true } else { false } }
+            }
+        }
+        #expect(self.queue.attempts == Array(repeating: 1, count: 20))
+    }
+
     @Test func `jobs of one key run in order and do not wait for the next look`() async throws {
         let meter = Meter()
         let node = self.node(

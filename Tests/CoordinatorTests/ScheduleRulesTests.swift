@@ -9,12 +9,14 @@ import struct Foundation.UUID
     }
 
     private static func due(
-        every: Int64 = 60, anchor: Int64 = 7, missed: ScheduleMissed, firedAt: DatabaseTime
+        every: Int64 = 60, anchor: Int64 = 7, missed: ScheduleMissed,
+        overlap: ScheduleOverlap = .wait, firedAt: DatabaseTime
     ) throws -> DueSchedule {
         DueSchedule(
             id: ScheduleID(UUID()), name: try #require(ScheduleName("a")), revision: 1,
             rhythm: try #require(ScheduleRhythm(every: every, anchor: Self.at(anchor))), missed: missed,
-            kind: try #require(JobKind("noop")), account: nil, payload: "{}", firedAt: firedAt)
+            overlap: overlap, kind: try #require(JobKind("noop")), account: nil, payload: "{}",
+            firedAt: firedAt)
     }
 
     @Test func `firings are at the anchor and whole periods before and after it`() throws {
@@ -82,6 +84,13 @@ import struct Foundation.UUID
         #expect(turn.firings.count == 1_000 && turn.skipped == 1_500)
         #expect(turn.firings.first == Self.at(15_010) && turn.firings.last == Self.at(25_000))
         #expect(turn.firedAt == Self.at(25_000))
+    }
+
+    @Test func `what does not queue up is made up for by one job`() throws {
+        let schedule = try Self.due(
+            every: 10, anchor: 0, missed: .all, overlap: .skip, firedAt: Self.at(0))
+        let turn = try #require(ScheduleRules.turn(of: schedule, at: Self.at(25_003)))
+        #expect(turn.firings == [Self.at(25_000)] && turn.skipped == 2_499)
     }
 
     @Test func `each firing has a key of its own that sorts by time`() throws {

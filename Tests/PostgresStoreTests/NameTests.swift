@@ -58,14 +58,39 @@ import Testing
             #expect(
                 try await db.store.reserve([path("c"), path("b")], for: second, by: node.right) == .busyName)
             #expect(try await db.store.unfinished(account: alice.id, path: path("c")) == nil)
-            try await db.store.abandon(first.id, account: alice.id)
+            try await db.store.abandon(first, of: node.right.incarnation)
             #expect(
                 try await db.store.reserve([path("c"), path("b")], for: second, by: node.right) == .decided)
             let change = NameChange.remove(try path("a"), node.staged("x").identity)
             #expect(try await db.store.decide(change, of: first, by: node.right) == .gone)
             #expect(try await db.store.decide(change, of: second, by: node.right) == .decided)
-            try await db.store.abandon(second.id, account: alice.id)
+            try await db.store.abandon(second, of: node.right.incarnation)
             #expect(try await db.store.unfinished(account: alice.id, below: .home, limit: 9).count == 2)
+        }
+    }
+
+    @Test func `a run gives up its own reservation and not that of the next run with the same id`()
+        async throws
+    {
+        try await withTestDatabase { db in
+            let (old, new) = (try await JoinedNode.join(db), try await JoinedNode.join(db))
+            let alice = try await db.account("alice")
+            let first = old.operation(alice)
+            var second = first
+            #expect(try await db.store.reserve([path("a")], for: first, by: new.right) == .decided)
+            // Another node's.
+            try await db.store.abandon(first, of: old.right.incarnation)
+            #expect(try await db.store.unfinished(account: alice.id, path: path("a")) != nil)
+            // The same node's, begun at another time.
+            second.origin.startedAt += 1
+            try await db.store.abandon(second, of: new.right.incarnation)
+            #expect(try await db.store.unfinished(account: alice.id, path: path("a")) != nil)
+            try await db.store.abandon(first, of: new.right.incarnation)
+            #expect(try await db.store.unfinished(account: alice.id, path: path("a")) == nil)
+            second.origin.startedAt = Date()
+            #expect(try await db.store.reserve([path("a")], for: second, by: new.right) == .decided)
+            try await db.store.abandon(second, of: new.right.incarnation)
+            #expect(try await db.store.unfinished(account: alice.id, path: path("a")) == nil)
         }
     }
 

@@ -71,6 +71,33 @@ import Testing
         }
     }
 
+    @Test func `an account that a schedule or a webhook names cannot be taken out of the database`()
+        async throws
+    {
+        try await withTestDatabase { db in
+            for name in ["scheduled", "told"] {
+                let account = try await db.account(name)
+                // Only what is asked about keeps it.
+                try await db.sql("delete from flotilla.home where account_id = \(account.id.rawValue)")
+                if name == "told" {
+                    try await db.sql(
+                        """
+                        insert into flotilla.webhook (id, name, enabled, account_id, events, url, secret)
+                        values (gen_random_uuid(), 'w', true, \(account.id.rawValue), '{file.published}', 'http://a/', 'x')
+                        """)
+                } else {
+                    try await db.schedule("s", account: name)
+                }
+                await #expect(throws: (any Error).self) {
+                    try await db.sql("delete from flotilla.account where id = \(account.id.rawValue)")
+                }
+                try await db.sql("delete from flotilla.webhook")
+                try await db.withoutSchedules()
+                try await db.sql("delete from flotilla.account where id = \(account.id.rawValue)")
+            }
+        }
+    }
+
     @Test func `new times, and enabling, owe nothing of what was before`() async throws {
         try await withTestDatabase { db in
             try await db.withoutSchedules()

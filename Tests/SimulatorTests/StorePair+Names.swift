@@ -97,9 +97,9 @@ extension StorePair {
     }
 
     func abandon() async throws {
-        guard let (number, operation, _) = self.knownOperation() else { return }
-        try await self.real.abandon(operation.id, account: self.account.id)
-        try self.simulated.abandon(operation: number)
+        guard let (number, operation, right) = self.knownOperation() else { return }
+        try await self.real.abandon(operation, of: right.incarnation)
+        try self.simulated.abandon(operation: number, of: right.incarnation)
     }
 
     /// Also of those who live: then nothing happens.

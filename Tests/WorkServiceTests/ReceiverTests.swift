@@ -63,6 +63,51 @@ import WorkService
         #expect(begun(100, at: Self.at(33_020)).count == 48)
     }
 
+    @Test func `pauses before a slow receiver pass with time and are not made by first looks`() {
+        var shares = ReceiverShares(slots: 64)
+        func pause(at now: ClusterInstant, stays: Bool = false) -> Duration? {
+            guard case .later(let pause) = shares.begin("a", at: now, stays: stays) else { return nil }
+            return pause
+        }
+        // Four at a time, half a minute each.
+        for _ in 0..<8 {
+            guard case .now(let number) = shares.begin("a", at: .zero) else { continue }
+            shares.ended("a", number, at: Self.at(30_000))
+        }
+        let start = Self.at(30_000)
+        for _ in 0..<4 { #expect(pause(at: start) == nil) }
+        let first = pause(at: start, stays: true)
+        for _ in 0..<1_000 { #expect(pause(at: start, stays: true) == first) }
+        #expect(pause(at: start) == first)
+        for _ in 0..<1_000 { _ = pause(at: start) }
+        #expect(pause(at: start) == ReceiverShares.pauses.upperBound)
+        // Nobody came for half a minute, then for as long as the pause: as many have had their turn.
+        #expect(pause(at: start.advanced(by: .seconds(30)), stays: true).map { $0 < .seconds(40) } == true)
+        #expect(pause(at: start.advanced(by: .seconds(60))) == first)
+    }
+
+    @Test func `those who wait for a receiver that answers come one after the other`() {
+        var shares = ReceiverShares(slots: 64)
+        var numbers: [Int] = []
+        for _ in 0..<48 {
+            if case .now(let number) = shares.begin("a", at: .zero) { numbers.append(number) }
+        }
+        for number in numbers.prefix(1) { shares.ended("a", number, at: Self.at(100)) }
+        _ = shares.begin("a", at: Self.at(100))
+        var pauses: Set<Duration> = []
+        for _ in 0..<1_000 {
+            if case .later(let pause) = shares.begin("a", at: Self.at(100)) { pauses.insert(pause) }
+        }
+        for number in numbers.dropFirst().prefix(1) { shares.ended("a", number, at: Self.at(101)) }
+        _ = shares.begin("a", at: Self.at(101))
+        // One that was quick does not send all the others back to the end of the shortest pause.
+        guard case .later(let pause) = shares.begin("a", at: Self.at(101)) else {
+            Issue.record("there is room for more than its part")
+            return
+        }
+        #expect(pauses.count > 500 && pause > .seconds(1))
+    }
+
     @Test func `one that loses a message now and then keeps its part`() {
         var shares = ReceiverShares(slots: 8)
         var refused = 0
@@ -101,7 +146,13 @@ import WorkService
         ("127.9.9.9", "any"), ("0.0.0.0", "any"), ("169.254.169.254", "any"), ("224.0.0.1", "any"),
         ("255.255.255.255", "any"), ("::", "any"), ("::1", "any"), ("fe80::1", "any"), ("ff02::1", "any"),
         ("fd00:ec2::254", "any"), ("::ffff:127.0.0.1", "any"), ("::ffff:10.0.0.1", "network"),
-        ("64:ff9b::a9fe:a9fe", "any"),
+        ("64:ff9b::a9fe:a9fe", "any"), ("64:ff9b::808:808", "internet"),
+        ("100.100.100.200", "any"), ("100.100.100.201", "network"), ("168.63.129.16", "any"),
+        ("168.63.129.17", "internet"), ("fd20:ce::254", "any"), ("fd20:ce::255", "network"),
+        ("2002:808:808::1", "internet"), ("2002:a00:1::1", "network"), ("2002:7f00:1::1", "any"),
+        ("2002:a9fe:a9fe::", "any"), ("64:ff9b:1::808:808", "internet"), ("64:ff9b:1::a00:1", "network"),
+        ("64:ff9b:1::a9fe:a9fe", "any"), ("64:ff9b:1:a9fe:a9:fe00::", "any"), ("64:ff9b:1::", "any"),
+        ("64:ff9b:1:0:a9:fea9:fe00:0", "any"), ("64:ff9b:2::1", "internet"),
     ])
     func `an address is reached from its least reach on`(address: String, least: String) throws {
         let socket = try SocketAddress(ipAddress: address, port: 80)

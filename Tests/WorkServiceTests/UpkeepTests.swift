@@ -128,7 +128,7 @@ import WorkService
                 Issue.record("a change that is under way is not waited for")
                 return
             }
-            try await db.store.abandon(operation.id, account: account.id)
+            try await db.store.abandon(operation, of: node.right.incarnation)
             // Moved here since, from where another one was published.
             func log(_ kind: String, _ path: String, target: String? = nil, digest: String? = nil, ago: Int)
                 async throws

@@ -1,7 +1,9 @@
 """What must be true of the queue when all is over: by the database, by REST, and by what the receiver got."""
 
 import collections
+import hashlib
 import json
+import os
 
 
 def judge(run, load):
@@ -16,6 +18,7 @@ def judge(run, load):
     places(run)
     histories(run)
     submitted(run)
+    carried(run)
 
 
 def each_change_is_an_event(run, events):
@@ -120,3 +123,44 @@ def submitted(run):
         not wrong and len(numbers) == len(run.submitted) == len(jobs),
         f"{len(run.submitted)} submitted jobs did what they should, each once",
         (len(wrong), wrong[:3], len(numbers), len(jobs)))
+
+
+def carried(run):
+    """Disk and transfer log agree on each copy and move: there once, whole, and a moved file no longer where it was."""
+    archive, database = run.archive, run.world.database
+    wrong = []
+    for stays, carried_files in ((True, archive.copies), (False, archive.moves)):
+        for source, target, digest in carried_files.values():
+            found = digest_of(archive.on_disk(target))
+            if found != digest or os.path.exists(archive.on_disk(source)) != stays:
+                wrong.append((source, target, digest, found))
+    run.report.check(
+        not wrong and archive.copies and archive.moves,
+        f"{len(archive.copies)} copies and {len(archive.moves)} moves are on the disk, whole, and only there",
+        wrong[:3])
+    logged = collections.Counter()
+    for account, path, target, kind, digest in database.rows(
+            "select account, convert_from(path, 'UTF8'), coalesce(convert_from(target, 'UTF8'), ''), kind, "
+            "coalesce(encode(digest, 'hex'), '') from flotilla.transfer "
+            "where protocol = 'job' and status = 'completed'"):
+        logged[(kind, account, "/" + path, "/" + target if kind == "move" else digest)] += 1
+    wanted = collections.Counter()
+    for source, target, digest in archive.copies.values():
+        wanted[("upload", *target, digest)] += 1
+    for source, target, digest in archive.moves.values():
+        if source[0] == target[0]:
+            wanted[("move", *source, target[1])] += 1
+        else:
+            wanted[("upload", *target, digest)] += 1
+            wanted[("delete", *source, "")] += 1
+    run.report.check(
+        logged == wanted, f"the log has each of their {sum(wanted.values())} changes once",
+        f"missing {list((wanted - logged).elements())[:3]}, too many {list((logged - wanted).elements())[:3]}")
+
+
+def digest_of(path):
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except FileNotFoundError:
+        return None

@@ -7,12 +7,15 @@ import time
 
 import jobs_judge
 from clients import Admin
+from jobs_kinds import Archive, KINDS
 from jobs_faults import JobFaults
 from jobs_load import JobLoad
 from receiver import Receiver
 from report import Stop, wait_for
 
 FILES = int(os.environ.get("E2E_JOBS") or 300)
+# Copies, and moves, of each of the two times that jobs are submitted.
+CARRIED = 500
 # Changes a second, all in all: so the faults hit work under way.
 PACE = 100
 SECONDS_MIN = 20.0
@@ -20,32 +23,6 @@ STUCK = 6
 # More than the cluster has slots.
 HANGING = 60
 EVENTS = ["file.published", "file.removed", "file.moved"]
-
-
-class Kind:
-    """Jobs that are submitted by REST, one for each file: a kind of its own adds a class here and its name to KINDS."""
-
-    name = ""
-
-    def payload(self, account, path):
-        raise NotImplementedError
-
-    def holds(self, job):
-        """Whether the ended job did what it should."""
-        raise NotImplementedError
-
-
-class Verify(Kind):
-    name = "verify"
-
-    def payload(self, account, path):
-        return {"account": account, "path": path}
-
-    def holds(self, job):
-        return job["state"] == "done" and job.get("note", "").startswith("the digest is right")
-
-
-KINDS = {kind.name: kind for kind in [Verify()]}
 
 
 def run(world):
@@ -66,8 +43,10 @@ class JobsRun:
         self.receiver = receiver
         self.folder = f"jobs-{world.seed}"
         self.submitted = {}
+        self.archive = Archive(world, min(1.0, CARRIED / FILES))
 
     def run(self):
+        self.archive.open()
         self.add_webhooks()
         load = JobLoad(self.world, self.folder, FILES, max(SECONDS_MIN, FILES / PACE))
         faults = JobFaults(self.world)
@@ -118,9 +97,12 @@ class JobsRun:
                 if path is None:
                     return
                 for kind in KINDS.values():
+                    payload = kind.payload(self.archive, load, when, path)
+                    if payload is None:
+                        continue
                     key = f"{self.folder}/{when}/{kind.name}{path}"
                     body = {"kind": kind.name, "account": self.world.files.account,
-                            "payload": kind.payload(self.world.files.account, path)}
+                            "payload": payload}
                     try:
                         answer = admin.request("POST", "jobs", body, {}, seconds=60, **{"Idempotency-Key": key})
                         if lots.random() < 0.05:

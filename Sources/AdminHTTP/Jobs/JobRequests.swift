@@ -17,11 +17,7 @@ package struct JobSubmission: Sendable, Equatable {
         }
         self.account = try fields.text("account")
         let payload = try fields.value("payload") ?? .object([:])
-        guard Self.longestNumber(in: body) <= JSONValue.digits else {
-            throw BodyFields.invalid(
-                "payload", "a number may have \(JSONValue.digits) digits at most; send a longer one as a text"
-            )
-        }
+        try Self.checkNumbers(in: body)
         var spec = JobSpec(
             kind: kind, payload: try Self.text(of: payload, longest: JobSpec.payloadLimit),
             submitter: submitter)
@@ -35,6 +31,13 @@ package struct JobSubmission: Sendable, Equatable {
         try fields.finish()
         spec.idempotencyKey = try Self.checked(idempotencyKey: idempotencyKey)
         self.spec = spec
+    }
+
+    /// - Parameter body: of which the payload is a part.
+    static func checkNumbers(in body: [UInt8]) throws(Problem) {
+        guard Self.longestNumber(in: body) > JSONValue.digits else { return }
+        throw BodyFields.invalid(
+            "payload", "a number may have \(JSONValue.digits) digits at most; send a longer one as a text")
     }
 
     static func checked(idempotencyKey key: String?) throws(Problem) -> String? {

@@ -25,7 +25,7 @@ package struct ScheduleOrder: Sendable, Equatable {
                 throw BodyFields.invalid("account", "“\(text)” is no account's name")
             }
         }
-        let change = try ScheduleFields.change(&fields)
+        let change = try ScheduleFields.change(&fields, of: body)
         try fields.finish()
         guard let every = change.every else {
             throw BodyFields.invalid("every_seconds", "it is missing; “daily_at” may be given instead")
@@ -48,7 +48,7 @@ package struct SchedulePatch: Sendable, Equatable {
 
     package init(_ body: [UInt8], ifMatch: String?) throws(Problem) {
         var fields = try BodyFields(body)
-        self.change = try ScheduleFields.change(&fields)
+        self.change = try ScheduleFields.change(&fields, of: body)
         try fields.finish()
         guard self.change != ScheduleChange() else {
             throw Problem(.badRequest, .invalidBody, "nothing is to be changed")
@@ -59,7 +59,9 @@ package struct SchedulePatch: Sendable, Equatable {
 
 /// The fields that both have.
 private enum ScheduleFields {
-    static func change(_ fields: inout BodyFields) throws(Problem) -> ScheduleChange {
+    static func change(
+        _ fields: inout BodyFields, of body: [UInt8]
+    ) throws(Problem) -> ScheduleChange {
         var change = ScheduleChange()
         change.enabled = try fields.flag("enabled")
         if let seconds = try fields.integer("every_seconds") {
@@ -91,6 +93,7 @@ private enum ScheduleFields {
         change.missed = try Self.choice("missed", &fields)
         change.overlap = try Self.choice("overlap", &fields)
         if let payload = try fields.value("payload") {
+            try JobSubmission.checkNumbers(in: body)
             change.payload = try JobSubmission.text(of: payload, longest: Schedule.payloadLimit)
         }
         return change

@@ -150,11 +150,17 @@ extension JobRunner {
     }
 
     private func returned(_ title: JobTitle, _ end: JobEnd) {
-        self.state.withLock { state in
+        let now = SteadyClock.now()
+        let overdue = self.state.withLock { state in
             state.attendants[title] = nil
-            guard let end = state.claiming.held.returned(title, end) else { return }
-            state.endings.ended(JobEnding(title: title, end: end))
+            // A handler may see its deadline before the alarm rings: the attempt counts all the same.
+            let overdue = state.claiming.held.overdue(at: now)
+            if let end = state.claiming.held.returned(title, end) {
+                state.endings.ended(JobEnding(title: title, end: end))
+            }
+            return overdue
         }
+        self.cancel(overdue)
         self.finishPoke.yield()
         self.claimPoke.yield()
     }

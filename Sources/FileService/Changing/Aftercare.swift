@@ -89,10 +89,13 @@ final class Aftercare: Sendable {
             return .nothing
         }
         guard let change = row.change else {
-            try await self.names.abandon(operation.id, account: operation.account)
+            try await self.names.abandon(operation, of: right.incarnation)
+            if let staged { try await self.vault.discard(staged) }
             return .nothing
         }
-        let carried = try await self.rollForward.carry(operation, change, by: right.incarnation)
+        // The next run of a job has decided under the same id; what this one staged shows nobody.
+        if let staged, staged != RollForwardPlan.staged(by: change) { try await self.vault.discard(staged) }
+        let carried = try await self.rollForward.carry(row.operation, change, by: row.incarnation)
         _ = try await self.names.finish([carried.finished])
         return .done
     }

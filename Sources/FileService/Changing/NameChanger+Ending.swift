@@ -107,7 +107,7 @@ extension NameChanger {
     /// Gives up the names that an operation may hold; what cannot be told now is looked after later.
     func giveUp(_ operation: Operation, _ paths: [HomePath], by right: NodeRight) async {
         do throws(StoreError) {
-            try await self.names.abandon(operation.id, account: operation.account)
+            try await self.names.abandon(operation, of: right.incarnation)
         } catch {
             self.aftercare.add(.change(operation, paths, right, staged: nil))
         }

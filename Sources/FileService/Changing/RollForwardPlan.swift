@@ -37,6 +37,14 @@ package enum RollForwardPlan {
         }
     }
 
+    /// Whether a record with this reason may be of a change that was carried out before.
+    ///
+    /// The log has nothing but the reason: whoever finished the change found that what it was about was gone, which is so
+    /// too when a node died between the renaming and the log and another program took the file away in between.
+    package static func leavesDoubt(_ reason: String) -> Bool {
+        reason == Failure.gone.reason || reason == Failure.lost.reason
+    }
+
     package static func verdict(_ answer: Answer) -> Verdict {
         switch answer {
         case .published(.published): .completed

@@ -40,7 +40,10 @@ package struct JobFileDesk: JobFiles {
                 switch record?.status {
                 case nil, .running: return .nothing
                 case .completed: return record.map { .completed($0) } ?? .nothing
-                case .failed: return .failed(reason: record?.reason ?? "")
+                case .failed:
+                    let reason = record?.reason ?? ""
+                    return RollForwardPlan.leavesDoubt(reason)
+                        ? .unknown(reason: reason) : .failed(reason: reason)
                 }
             }
             throw FileServiceError.busy(place.path, retryAfterSeconds: 1)
@@ -155,7 +158,7 @@ package struct JobFileDesk: JobFiles {
     }
 
     private func changer(_ change: JobChange) -> NameChanger {
-        self.files.changer.forJob(self.names.names(holding: change.title))
+        self.files.changer.forJob(self.names.names(holding: change.title, enabled: change.enabled))
     }
 
     private func operation(_ change: JobChange, _ account: Account) -> Operation {

@@ -25,9 +25,10 @@ enum Fragments {
     ///
     /// Whoever ends the claim, sweeps it or takes it away deletes its row, and waits until the statement has committed; so
     /// whoever claims the job afterwards sees what was decided. Nothing has a row either when one of the operations has
-    /// ended: an id that is used again by each run of the job is decided once.
+    /// ended: an id that is used again by each run of the job is decided once. Nor when one of the accounts is disabled, by
+    /// the statement's snapshot: one that is disabled from then on comes after the decision.
     static func me(
-        _ right: NodeRight, holding title: JobTitle, for operations: [UUID]
+        _ right: NodeRight, holding title: JobTitle, for operations: [UUID], enabled accounts: [AccountID]
     ) -> PostgresStatement {
         """
         living as materialized (
@@ -41,6 +42,9 @@ enum Fragments {
               and c.epoch = \(title.epoch.rawValue) and exists (select from living)
               and not exists (
                   select from flotilla.transfer t where t.id = any (\(operations)) and t.status <> 'running')
+              and not exists (
+                  select from flotilla.account a
+                  where a.id = any (\(accounts.map(\.rawValue))) and not a.enabled)
             for key share
         )
         """

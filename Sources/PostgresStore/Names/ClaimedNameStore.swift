@@ -4,8 +4,8 @@ package import ClusterPorts
 import struct Foundation.UUID
 
 extension PostgresStore: ClaimedNames {
-    package func names(holding title: JobTitle) -> any NameStore {
-        ClaimedNameStore(store: self, title: title)
+    package func names(holding title: JobTitle, enabled accounts: [AccountID]) -> any NameStore {
+        ClaimedNameStore(store: self, title: title, accounts: accounts)
     }
 }
 
@@ -13,30 +13,32 @@ extension PostgresStore: ClaimedNames {
 struct ClaimedNameStore: NameStore {
     let store: PostgresStore
     let title: JobTitle
+    let accounts: [AccountID]
 
     func decide(
         _ publications: [Publication], by right: NodeRight
     ) async throws(StoreError) -> [DecisionAnswer] {
-        let me = Fragments.me(right, holding: self.title, for: publications.map(\.operation.id))
+        let me = Fragments.me(
+            right, holding: self.title, for: publications.map(\.operation.id), enabled: self.accounts)
         return try await self.store.decide(publications, me: me, by: right)
     }
 
     func reserve(
         _ names: [HomePath], for operation: Operation, by right: NodeRight
     ) async throws(StoreError) -> DecisionAnswer {
-        let me = Fragments.me(right, holding: self.title, for: [operation.id])
+        let me = Fragments.me(right, holding: self.title, for: [operation.id], enabled: self.accounts)
         return try await self.store.reserve(names, for: operation, me: me, by: right)
     }
 
     func decide(
         _ change: NameChange, of operation: Operation, by right: NodeRight
     ) async throws(StoreError) -> DecisionAnswer {
-        let me = Fragments.me(right, holding: self.title, for: [operation.id])
+        let me = Fragments.me(right, holding: self.title, for: [operation.id], enabled: self.accounts)
         return try await self.store.decide(change, of: operation, me: me, by: right)
     }
 
-    func abandon(_ operation: UUID, account: AccountID) async throws(StoreError) {
-        try await self.store.abandon(operation, account: account)
+    func abandon(_ operation: Operation, of incarnation: Incarnation) async throws(StoreError) {
+        try await self.store.abandon(operation, of: incarnation)
     }
 
     /// Not for jobs: a mark is known by its operation, and a late release of one run would free the folder of the next.

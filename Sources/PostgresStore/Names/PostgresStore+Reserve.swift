@@ -2,8 +2,7 @@ package import ClusterModel
 package import ClusterPorts
 import PostgresDriver
 
-package import struct Foundation.Data
-package import struct Foundation.UUID
+import struct Foundation.Data
 
 /// Reservations: names that are taken first and decided, or given up, after a look at the disk.
 extension PostgresStore {
@@ -110,18 +109,21 @@ extension PostgresStore {
         return try DecisionAnswer(stored: Self.only(rows).reading(String.self))
     }
 
-    package func abandon(_ operation: UUID, account: AccountID) async throws(StoreError) {
+    package func abandon(_ operation: Operation, of incarnation: Incarnation) async throws(StoreError) {
+        let account = operation.account.rawValue
         _ = try await self.run(
             """
             with mine as materialized (
                 select path_key from flotilla.name
-                where operation = \(operation) and state = 'reserved' and account_id = \(account.rawValue)
+                where operation = \(operation.id) and state = 'reserved' and account_id = \(account)
+                  and incarnation = \(incarnation.rawValue) and started_at = \(operation.origin.startedAt)
                 order by path_key
                 for update
             )
             delete from flotilla.name n using mine m
-            where n.account_id = \(account.rawValue) and n.path_key = m.path_key and n.operation = \(operation)
-              and n.state = 'reserved'
+            where n.account_id = \(account) and n.path_key = m.path_key and n.operation = \(operation.id)
+              and n.state = 'reserved' and n.incarnation = \(incarnation.rawValue)
+              and n.started_at = \(operation.origin.startedAt)
             """)
     }
 

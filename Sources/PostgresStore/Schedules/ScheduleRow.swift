@@ -42,10 +42,10 @@ enum ScheduleRow {
             createdAt: try column(18, Date.self), changedAt: try column(19, Date.self))
     }
 
-    /// Of a row called `s`; ten columns.
+    /// Of a row called `s`; eleven columns.
     static let due: PostgresStatement = """
         s.id, s.name, s.revision, s.every_s, \(microseconds("s.anchor")), s.missed, s.kind, s.account_id, s.payload,
-        \(microseconds("s.fired_at"))
+        \(microseconds("s.fired_at")), s.overlap
         """
 
     static func due(_ row: PostgresRow, from start: Int) throws(StoreError) -> DueSchedule {
@@ -58,6 +58,7 @@ enum ScheduleRow {
             revision: try column(2, Int64.self),
             rhythm: try Self.rhythm(every: column(3, Int64.self), anchor: column(4, Int64.self)),
             missed: try Self.missed(column(5, String.self)),
+            overlap: try Self.overlap(column(10, String.self)),
             kind: try JobKind(job: column(6, String.self)),
             account: try column(7, UUID?.self).map { AccountID($0) },
             payload: try column(8, PostgresJSON.self).text,

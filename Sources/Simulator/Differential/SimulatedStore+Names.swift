@@ -46,8 +46,8 @@ extension SimulatedStore {
         }
     }
 
-    package func abandon(operation: Int) throws(StoreError) {
-        _ = try self.run(AbandonStatement(.operation(operation)))
+    package func abandon(operation: Int, of incarnation: Incarnation) throws(StoreError) {
+        _ = try self.run(AbandonStatement(.operation(operation, incarnation.rawValue)))
     }
 
     package func abandonAll(of departed: Incarnation) throws(StoreError) -> Int {

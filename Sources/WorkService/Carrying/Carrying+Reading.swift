@@ -18,8 +18,10 @@ extension Carrying {
     /// Copies the source into a staged file of this node's incarnation.
     ///
     /// Stopped in the middle it is discarded: a staged file belongs to one incarnation, so the next node begins anew.
-    func stage(_ operation: UUID, by right: NodeRight) async throws(CarryBreak) -> Copy {
-        let file = try await self.open()
+    func stage(
+        _ found: FileStatus, _ operation: UUID, by right: NodeRight
+    ) async throws(CarryBreak) -> Copy {
+        let file = try await self.open(found)
         do throws(CarryBreak) {
             let staged = try await onVault { () async throws(VaultError) in
                 try await self.work.vault.stage(operation, for: right.incarnation)
@@ -42,7 +44,7 @@ extension Carrying {
 
     /// Only reads it.
     func digest(of found: FileStatus) async throws(CarryBreak) -> ClusterModel.Digest {
-        let file = try await self.open()
+        let file = try await self.open(found)
         var hash = SHA256()
         do throws(CarryBreak) {
             try await self.read(file) { bytes throws(VaultError) in
@@ -53,15 +55,26 @@ extension Carrying {
             throw error
         }
         await file.close()
-        guard file.status.identity == found.identity, let digest = ClusterModel.Digest(Array(hash.finalize()))
-        else { throw self.changed }
+        guard let digest = ClusterModel.Digest(Array(hash.finalize())) else { throw self.changed }
         return digest
     }
 
-    private func open() async throws(CarryBreak) -> any OpenedFile {
-        try await onVault { () async throws(VaultError) in
+    /// Opens what was looked at.
+    ///
+    /// Another file may have come to the path since: it is asked everything again, before anybody reads it.
+    private func open(_ found: FileStatus) async throws(CarryBreak) -> any OpenedFile {
+        let file = try await onVault { () async throws(VaultError) in
             try await self.work.vault.open(self.from.path, in: self.from.account.name)
         }
+        if let objection = CarryRules.objection(to: file.status, of: self.order) {
+            await file.close()
+            throw .failed(objection)
+        }
+        guard file.status.identity == found.identity else {
+            await file.close()
+            throw self.changed
+        }
+        return file
     }
 
     private func read(

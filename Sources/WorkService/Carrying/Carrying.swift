@@ -74,7 +74,7 @@ struct Carrying: Sendable {
             try await self.work.files.check(self.to, options)
         }
         let change = try self.change(.publish, round)
-        let copy = try await self.stage(change.operation, by: change.right)
+        let copy = try await self.stage(found, change.operation, by: change.right)
         do throws(CarryBreak) {
             if let objection = CarryRules.objection(to: copy.sealed.digest, of: self.order) {
                 throw .failed(objection)
@@ -135,6 +135,11 @@ struct Carrying: Sendable {
             case .nothing: return .open(round: round)
             case .completed: return .done(round: round)
             case .failed: continue
+            case .unknown(let reason):
+                // It may have been done and undone by others: doing it again could show it twice.
+                throw .failed(
+                    "whether an earlier attempt changed \(place) is unknown: it was decided, and \(reason); "
+                        + "look at it, and submit the job again if it is to be done")
             }
         }
         throw .failed("it was decided \(CarryStep.rounds) times and could never be carried out")
@@ -163,7 +168,13 @@ struct Carrying: Sendable {
     private func change(_ step: CarryStep, _ round: Int) throws(CarryBreak) -> JobChange {
         guard let right = self.desk.right(of: self.job.title) else { throw .stopped("the claim was lost") }
         let operation = step.operation(of: self.job.title.job, round: round)
-        return JobChange(operation: operation, title: self.job.title, right: right)
+        let enabled: [AccountID]
+        switch step {
+        case .publish, .rename: enabled = [self.from.account.id, self.to.account.id]
+        // What is copied is moved: it would stand in both homes until somebody enables the account.
+        case .remove: enabled = []
+        }
+        return JobChange(operation: operation, title: self.job.title, right: right, enabled: enabled)
     }
 }
 

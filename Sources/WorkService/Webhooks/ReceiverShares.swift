@@ -18,12 +18,13 @@ package struct ReceiverShares: Sendable, Equatable {
         var inFlight: [Int: ClusterInstant] = [:]
         /// What one message takes, smoothed; good news count more than bad.
         var typical: Duration = .milliseconds(100)
-        /// Those that were sent away and have not come again.
-        var sentAway = 0
-        var sentAwayAt: ClusterInstant = .zero
+        /// When all that were sent away are likely to have had their turn; passes by itself.
+        var freeAt: ClusterInstant = .zero
 
         var isSlow: Bool { self.typical >= ReceiverShares.slowAfter }
-        var isForgettable: Bool { self.inFlight.isEmpty && !self.isSlow && self.sentAway == 0 }
+        func isForgettable(at now: ClusterInstant) -> Bool {
+            self.inFlight.isEmpty && !self.isSlow && self.freeAt <= now
+        }
     }
 
     /// A message that takes so long hangs; a receiver that usually does is slow.
@@ -43,20 +44,19 @@ package struct ReceiverShares: Sendable, Equatable {
         self.few = max(1, slots / 16)
     }
 
-    package mutating func begin(_ name: String, at now: ClusterInstant) -> Turn {
+    /// - Parameter stays: who gets no turn waits here and asks again, so nobody need come after it yet.
+    package mutating func begin(_ name: String, at now: ClusterInstant, stays: Bool = false) -> Turn {
         var receiver = self.receivers[name] ?? Receiver()
         defer { self.receivers[name] = receiver }
         let most = receiver.isSlow ? self.few : self.usual
         let hanging = receiver.inFlight.values.count { now.since($0) >= Self.slowAfter }
-        if now.since(receiver.sentAwayAt) > Self.pauses.upperBound { receiver.sentAway = 0 }
         guard receiver.inFlight.count < most, hanging < max(1, self.usual / 2) else {
-            receiver.sentAway += 1
-            receiver.sentAwayAt = now
-            let wait = receiver.typical * receiver.sentAway / most
-            return .later(min(max(wait, Self.pauses.lowerBound), Self.pauses.upperBound))
+            let last = now.advanced(by: Self.pauses.upperBound)
+            let turn = min(max(receiver.freeAt, now).advanced(by: receiver.typical / most), last)
+            if !stays { receiver.freeAt = turn }
+            return .later(max(turn.since(now), Self.pauses.lowerBound))
         }
         self.forgetIdle()
-        receiver.sentAway = max(0, receiver.sentAway - 1)
         self.number += 1
         receiver.inFlight[self.number] = now
         return .now(self.number)
@@ -68,9 +68,12 @@ package struct ReceiverShares: Sendable, Equatable {
             let began = receiver.inFlight.removeValue(forKey: number)
         else { return }
         let took = max(.milliseconds(1), now.since(began))
+        let wasSlow = receiver.isSlow
         receiver.typical =
             took < receiver.typical ? (receiver.typical + took) / 2 : (receiver.typical * 3 + took) / 4
-        self.receivers[name] = receiver.isForgettable ? nil : receiver
+        // It answers again: whoever comes next need not stand behind those who wait for a slow one.
+        if wasSlow && !receiver.isSlow { receiver.freeAt = now }
+        self.receivers[name] = receiver.isForgettable(at: now) ? nil : receiver
     }
 
     private mutating func forgetIdle() {

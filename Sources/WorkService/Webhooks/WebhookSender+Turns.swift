@@ -17,7 +17,7 @@ extension WebhookSender {
     package func post(
         _ message: WebhookRequest, to receiver: String
     ) async -> (answer: DeliveryAnswer?, later: Duration) {
-        var turn = self.shares.withLock { $0.begin(receiver, at: Self.now()) }
+        var turn = self.shares.withLock { $0.begin(receiver, at: Self.now(), stays: true) }
         if case .later = turn {
             try? await Task.sleep(for: Self.patience)
             turn = self.shares.withLock { $0.begin(receiver, at: Self.now()) }

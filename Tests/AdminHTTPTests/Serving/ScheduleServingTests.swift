@@ -56,6 +56,9 @@ import Testing
         }
     }
 
+    /// One digit more than is kept.
+    private static let long = String(repeating: "1", count: 39)
+
     @Test func `what is wrong with a schedule is named`() async throws {
         try await DoorNode.with { node in
             #expect(try await self.add(node, "a").status == 201)
@@ -80,6 +83,7 @@ import Testing
                     "payload"
                 ),
                 (#", "every_seconds": 60, "payload": "\u0000""#, "payload"),
+                (#", "every_seconds": 60, "payload": {"n": \#(Self.long)}"#, "payload"),
             ] {
                 let answer = try await self.add(node, "other", more)
                 #expect(
@@ -105,6 +109,10 @@ import Testing
             #expect(
                 try await node.admin("PATCH", "/api/v1/schedules/a", json: #"{"kind": "noop"}"#).problem
                     == "unknown-field")
+            #expect(
+                try await node.admin(
+                    "PATCH", "/api/v1/schedules/a", json: #"{"payload": [\#(Self.long)]}"#
+                ).text("field") == "payload")
             #expect(try await node.admin("GET", "/api/v1/schedules/a?x=1").problem == "unknown-parameter")
             let (_, auditor) = try await node.desk.issueToken(label: "reader", role: .auditor, expiresAt: nil)
             #expect(try await node.admin("DELETE", "/api/v1/schedules/a", token: auditor).status == 403)

@@ -86,7 +86,7 @@ struct CarryFenceTests {
             try await cluster.enqueue(WorkKind.move, "acme/a", "bob/a")
             try await node.running {
                 let job = try await node.claim()
-                let names = cluster.database.store.names(holding: job.title)
+                let names = cluster.database.store.names(holding: job.title, enabled: [])
                 let forgetful = NaiveClaims(names: ForgetfulNames(names, carriesOut: carriesOut))
                 let end = await node.run(job, claims: forgetful)
                 try await node.end(job, end)

@@ -36,8 +36,8 @@ struct GatedClaims: ClaimedNames {
     let inner: any ClaimedNames
     let gate: Gate
 
-    func names(holding title: JobTitle) -> any NameStore {
-        GatedNames(inner: self.inner.names(holding: title), gate: self.gate)
+    func names(holding title: JobTitle, enabled accounts: [AccountID]) -> any NameStore {
+        GatedNames(inner: self.inner.names(holding: title, enabled: accounts), gate: self.gate)
     }
 }
 
@@ -45,9 +45,12 @@ struct GatedClaims: ClaimedNames {
 struct HookedClaims: ClaimedNames {
     let inner: any ClaimedNames
     var beforeDecide: HookedNames.Hook
+    var beforeRead: HookedNames.Hook = {}
 
-    func names(holding title: JobTitle) -> any NameStore {
-        HookedNames(inner: self.inner.names(holding: title), beforeDecide: self.beforeDecide)
+    func names(holding title: JobTitle, enabled accounts: [AccountID]) -> any NameStore {
+        HookedNames(
+            inner: self.inner.names(holding: title, enabled: accounts), beforeDecide: self.beforeDecide,
+            beforeRead: self.beforeRead)
     }
 }
 
@@ -55,7 +58,7 @@ struct HookedClaims: ClaimedNames {
 struct NaiveClaims: ClaimedNames {
     let names: any NameStore
 
-    func names(holding title: JobTitle) -> any NameStore { self.names }
+    func names(holding title: JobTitle, enabled accounts: [AccountID]) -> any NameStore { self.names }
 }
 
 extension TestNode {

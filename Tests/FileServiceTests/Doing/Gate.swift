@@ -6,6 +6,7 @@ import Synchronization
 
 /// Where a node can be made to die: from that step on, nothing that it asks of the mount or the database happens.
 enum Step: String, CaseIterable, Sendable {
+    case beforeOpen
     case beforeStage, beforeAppend, beforeSeal, afterSeal
     case beforeReserve, afterReserve
     case beforeDecide, afterDecide
@@ -123,7 +124,7 @@ struct GatedVault: FileVault {
         return try await self.inner.status(of: path, in: account)
     }
     func open(_ path: HomePath, in account: AccountName) async throws(VaultError) -> any OpenedFile {
-        try self.gate.passVault()
+        try self.gate.passVault(.beforeOpen)
         return try await self.inner.open(path, in: account)
     }
     func list(

@@ -32,9 +32,11 @@ struct GatedNames: NameStore {
         try self.lose(.afterDecide)
         return answer
     }
-    func abandon(_ operation: UUID, account: AccountID) async throws(StoreError) {
+    func abandon(
+        _ operation: ClusterPorts.Operation, of incarnation: Incarnation
+    ) async throws(StoreError) {
         try self.gate.passStore()
-        try await self.inner.abandon(operation, account: account)
+        try await self.inner.abandon(operation, of: incarnation)
     }
     func mark(
         folders: [HomePath], for operation: ClusterPorts.Operation, by right: NodeRight
@@ -138,8 +140,10 @@ final class ForgetfulNames: NameStore {
         if self.carriesOut { _ = try await self.inner.decide(change, of: operation, by: right) }
         throw .mayHaveRun("lost")
     }
-    func abandon(_ operation: UUID, account: AccountID) async throws(StoreError) {
-        try await self.inner.abandon(operation, account: account)
+    func abandon(
+        _ operation: ClusterPorts.Operation, of incarnation: Incarnation
+    ) async throws(StoreError) {
+        try await self.inner.abandon(operation, of: incarnation)
     }
     func mark(
         folders: [HomePath], for operation: ClusterPorts.Operation, by right: NodeRight

@@ -36,8 +36,10 @@ struct HookedNames: NameStore {
     ) async throws(StoreError) -> DecisionAnswer {
         try await self.inner.reserve(names, for: operation, by: right)
     }
-    func abandon(_ operation: UUID, account: AccountID) async throws(StoreError) {
-        try await self.inner.abandon(operation, account: account)
+    func abandon(
+        _ operation: ClusterPorts.Operation, of incarnation: Incarnation
+    ) async throws(StoreError) {
+        try await self.inner.abandon(operation, of: incarnation)
     }
     func mark(
         folders: [HomePath], for operation: ClusterPorts.Operation, by right: NodeRight

@@ -109,7 +109,8 @@ final class DecideReservedStatement: RightfulStatement {
 /// `abandon` and `abandonAll(of:)`: reservations are given up, decisions stay.
 final class AbandonStatement: Statement {
     enum Whose {
-        case operation(Int)
+        /// What this incarnation reserved for it.
+        case operation(Int, Int64)
         /// Of an incarnation whose death is recorded: nothing of it can be in flight.
         case departed(Int64)
     }
@@ -126,7 +127,8 @@ final class AbandonStatement: Statement {
     private func isMeant(_ row: NameRow) -> Bool {
         guard !row.isDecided else { return false }
         return switch self.whose {
-        case .operation(let operation): row.operation == operation
+        case .operation(let operation, let incarnation):
+            row.operation == operation && row.incarnation == incarnation
         case .departed(let incarnation): row.incarnation == incarnation
         }
     }

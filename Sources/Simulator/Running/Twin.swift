@@ -59,7 +59,8 @@ package enum Twin: String, Sendable, CaseIterable {
         case .deathWithoutLock: [.l4, .f5, .m5]
         case .epochUnchecked: [.l4]
         case .publishUnsealed: [.f1]
-        case .decideOverName: [.f2]
+        // The one that was replaced is still to be shown, and its staging is reclaimed meanwhile.
+        case .decideOverName: [.f2, .f4]
         case .answerBeforeSync: [.f3]
         case .reclaimUnread: [.f4]
         case .decideUnfenced: [.f5]

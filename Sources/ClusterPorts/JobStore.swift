@@ -56,8 +56,11 @@ package protocol JobStore: Sendable {
     // MARK: Keeping it tidy; the leader's
 
     /// Makes partitions ahead of the newest job, and lets go of what ended longer ago than `kept`: whole partitions
-    /// where nothing else is in them, at most `limit` single rows otherwise. Answers how many rows and partitions.
-    func tidy(kept: Duration, limit: Int, by leader: LeaderRight) async throws(StoreError) -> TidiedJobs
+    /// where nothing else is in them, at most `most` of them (each waits up to 100 ms for its tables, and everybody who wants
+    /// them then waits behind it); first of all at most `limit` single rows. Answers how many rows and partitions.
+    func tidy(
+        kept: Duration, limit: Int, partitions most: Int, by leader: LeaderRight
+    ) async throws(StoreError) -> TidiedJobs
 }
 
 package struct JobProgress: Hashable, Sendable {

@@ -42,7 +42,11 @@ final class LossyLeases: LeaseStore {
         return answers
     }
 
+    /// Ends are not answered while it holds.
+    let silence = Silence()
+
     func end(_ titles: [LeaseTitle], by right: NodeRight) async throws(StoreError) -> [Bool] {
+        try await self.silence.pass()
         let answers = try await self.inner.end(titles, by: right)
         let isLost = self.state.withLock { state in
             state.losesEnds -= 1

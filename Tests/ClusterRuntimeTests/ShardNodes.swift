@@ -17,22 +17,24 @@ final class ShardNode: Sendable {
     let runner: ShardRunner
     /// False: what its heartbeats say does not reach it.
     let hears = Atomic(true)
+    /// True: it is sick, whatever its heartbeats say; it hears them.
+    let isSick = Atomic(false)
     /// The planner starts first and stops last, as in a node.
     var services: [any Service] { [self.planner, self.runner] }
     var right: NodeRight { self.member.right }
 
     init(
-        _ member: JoinedNode, _ store: PostgresStore, works: [any StandingWork],
-        settings: ShardRunner.Settings = ShardRunner.Settings()
+        _ member: JoinedNode, _ store: PostgresStore, through shards: (any ShardStore)? = nil,
+        works: [any StandingWork], settings: ShardRunner.Settings = ShardRunner.Settings()
     ) {
         self.member = member
         self.store = store
         self.standing = FixedStanding(member.right)
         self.planner = ShardPlanner(
-            store: store, standing: self.standing, rules: settings.rules,
+            store: shards ?? store, standing: self.standing, rules: settings.rules,
             logger: JobNode.quiet)
         self.runner = ShardRunner(
-            store: store, standing: self.standing, works: works, assigned: self.planner.assigned,
+            store: shards ?? store, standing: self.standing, works: works, assigned: self.planner.assigned,
             settings: settings, logger: JobNode.quiet)
     }
 
@@ -44,6 +46,8 @@ final class ShardNode: Sendable {
         guard case .alive(let news) = answer else { return self.standing.set(.outside) }
         switch news.status {
         case .draining: self.standing.set(.draining(self.right, news.configVersion))
+        case .active where self.isSick.load(ordering: .relaxed):
+            self.standing.set(.sick(self.right, reason: "test"))
         case .active: self.standing.set(.serving(self.right, news.configVersion))
         case .dead: self.standing.set(.outside)
         }

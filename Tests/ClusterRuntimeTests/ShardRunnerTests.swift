@@ -172,6 +172,32 @@ import Testing
         }
     }
 
+    @Test func `a node that was sick and heard all news takes its shards at once`() async throws {
+        try await withTestDatabase { database in
+            let one = ShardNode(
+                try await Self.join(database, "one"), database.store, works: [ScriptedWork()])
+            try await Self.lead(one)
+            try await ShardNode.running([one]) {
+                try await eventually("it has all") { one.acting.count == ShardNumber.count }
+                one.isSick.store(true, ordering: .relaxed)
+                try await eventually("nobody owns anything") {
+                    try await database.store.shards().allSatisfy { $0.owner == nil }
+                }
+                var calm = one.runner.counts.reads
+                var since = ContinuousClock.now
+                try await eventually("it reads no more", within: .seconds(20)) {
+                    let reads = one.runner.counts.reads
+                    if reads != calm { (calm, since) = (reads, ContinuousClock.now) }
+                    return ContinuousClock.now - since > .seconds(2)
+                }
+                one.isSick.store(false, ordering: .relaxed)
+                try await eventually("it has all again", within: .seconds(5)) {
+                    one.acting.count == ShardNumber.count
+                }
+            }
+        }
+    }
+
     @Test func `a sick leader gives its shards to others`() async throws {
         try await withTestDatabase { database in
             let one = ShardNode(try await Self.join(database, "one"), database.store, works: [ScriptedWork()])

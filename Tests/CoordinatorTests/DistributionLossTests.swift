@@ -32,4 +32,31 @@ import Testing
         }
         #expect(claiming.claimed(jobs) == jobs)
     }
+
+    @Test func `what it holds is read every minute, and what nobody knows is given back`() {
+        var claiming = DistributionClaimingTests.claiming()
+        let every = claiming.settings.reviewEvery
+        #expect(every == .seconds(60))
+        DistributionClaimingTests.surveyed(&claiming, [Cases.lane(1, ready: 1)])
+        _ = claiming.next(at: Cases.at(1))
+        let jobs = DistributionClaimingTests.jobs(1...2)
+        #expect(claiming.claimed([jobs[0]]) == [jobs[0]])
+        // Whatever else it does until then; also while it only holds.
+        claiming.roleChanged(.holds)
+        #expect(claiming.next(at: Cases.at(59_990)).order == nil)
+        var orders: [Claiming.Order] = []
+        for now in stride(from: 59_995, through: 60_005, by: 5) as StrideThrough<Int64> {
+            if let order = claiming.next(at: Cases.at(now)).order { orders.append(order) }
+        }
+        #expect(orders == [.readClaims])
+        // A failover took the accepted ending of the second one back.
+        #expect(claiming.claimsRead(jobs, at: Cases.at(60_010)) == [jobs[1]])
+        #expect(claiming.held.phase(of: jobs[0].title) == .running)
+        // The next one a minute after the answer.
+        #expect(claiming.next(at: Cases.at(120_005)).order == nil)
+        #expect(claiming.next(at: Cases.at(120_015)).order == .readClaims)
+        // One that fails is tried again soon, not a minute later.
+        claiming.failed(.notRun, at: Cases.at(120_020))
+        #expect(claiming.next(at: Cases.at(125_000)).order == .readClaims)
+    }
 }

@@ -210,7 +210,7 @@ import Testing
                     for _ in 0..<150 {
                         let jobs = try await db.claim(by: node)
                         try await db.finish(jobs.map(\.title), by: node)
-                        _ = try await db.store.tidy(kept: .zero, limit: 50, by: leader)
+                        _ = try await db.store.tidy(kept: .zero, limit: 50, partitions: 1, by: leader)
                     }
                     return []
                 }
@@ -224,8 +224,8 @@ import Testing
                 if jobs.isEmpty { break }
                 try await db.finish(jobs.map(\.title), by: node)
             }
-            while try await db.store.tidy(kept: .zero, limit: 1_000, by: leader).rows > 0 {}
-            _ = try await db.store.tidy(kept: .zero, limit: 1_000, by: leader)
+            while try await db.store.tidy(kept: .zero, limit: 1_000, partitions: 1, by: leader).rows > 0 {}
+            _ = try await db.store.tidy(kept: .zero, limit: 1_000, partitions: 1, by: leader)
             #expect(try await db.number("select count(*) from flotilla.job") == 0)
             #expect(try await db.number("select count(*) from flotilla.job_key") == 0)
             #expect(try await db.number("select count(*) from flotilla.job_submission") == 0)
@@ -248,16 +248,16 @@ import Testing
             try await db.sql("select setval('flotilla.job_number', 3999999)")
             let new = try await db.enqueue([try spec()])
             #expect(new[0].rawValue == 4_000_000)
-            #expect(try await db.store.tidy(kept: .zero, limit: 1, by: leader).partitions == 0)
+            #expect(try await db.store.tidy(kept: .zero, limit: 1, partitions: 1, by: leader).partitions == 0)
             #expect(
                 try await db.number(
                     "select count(*) from pg_inherits where inhparent = 'flotilla.job'::regclass") == 4)
             try await db.finish(try await db.claim(by: node).map(\.title), by: node)
             #expect(
-                try await db.store.tidy(kept: .seconds(3_600), limit: 9, by: leader)
+                try await db.store.tidy(kept: .seconds(3_600), limit: 9, partitions: 1, by: leader)
                     == TidiedJobs(rows: 0, partitions: 0))
             #expect(
-                try await db.store.tidy(kept: .zero, limit: 1, by: leader)
+                try await db.store.tidy(kept: .zero, limit: 1, partitions: 1, by: leader)
                     == TidiedJobs(rows: 1, partitions: 1))
             #expect(try await db.place(old[0]) == "nowhere")
             #expect(
@@ -278,9 +278,9 @@ import Testing
             try await db.finish(try await db.one(by: node), by: node)
             let former = LeaderRight(right: node.right, term: leader.term - 1)
             #expect(
-                try await db.store.tidy(kept: .zero, limit: 9, by: former)
+                try await db.store.tidy(kept: .zero, limit: 9, partitions: 1, by: former)
                     == TidiedJobs(rows: 0, partitions: 0))
-            #expect(try await db.store.tidy(kept: .zero, limit: 9, by: leader).rows == 1)
+            #expect(try await db.store.tidy(kept: .zero, limit: 9, partitions: 1, by: leader).rows == 1)
         }
     }
 }

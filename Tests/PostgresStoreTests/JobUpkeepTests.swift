@@ -27,11 +27,11 @@ import Testing
             try await db.sql("select setval('flotilla.job_number', 7999999)")
             try await db.enqueue(try spec())
             // The middle one first: its rows would go one by one otherwise.
-            #expect(try await db.store.tidy(kept: .zero, limit: 1, by: leader).partitions == 1)
+            #expect(try await db.store.tidy(kept: .zero, limit: 1, partitions: 1, by: leader).partitions == 1)
             #expect(try await db.number("select count(*) from pg_class where relname = 'job_1'") == 0)
             #expect(try await db.place(middle[2]) == "nowhere")
             #expect(try await db.place(far) == "later")
-            for _ in 0..<3 { _ = try await db.store.tidy(kept: .zero, limit: 1, by: leader) }
+            for _ in 0..<3 { _ = try await db.store.tidy(kept: .zero, limit: 1, partitions: 1, by: leader) }
             #expect(try await db.number("select count(*) from flotilla.job_history") == 0)
             #expect(
                 try await db.number("select count(*) from pg_class where relname in ('job_0', 'job_2')") == 2)
@@ -40,8 +40,32 @@ import Testing
             let jobs = try await db.claim(by: node)
             #expect(jobs.map(\.title.job).contains(far))
             try await db.finish(jobs.map(\.title), .retry(after: .seconds(60), reason: "not yet"), by: node)
-            _ = try await db.store.tidy(kept: .zero, limit: 9, by: leader)
+            _ = try await db.store.tidy(kept: .zero, limit: 9, partitions: 1, by: leader)
             #expect(try await db.history(far) == ["sent-back", "retry"])
+            try await db.expectNoFaults()
+        }
+    }
+
+    @Test func `no more partitions go at a time than were asked for, and none for a former leader`()
+        async throws
+    {
+        try await withTestDatabase { db in
+            let node = try await JoinedNode.join(db)
+            let leader = try await leader(node, db)
+            for last in ["1", "3999999", "7999999", "11999999"] {
+                try await db.sql("select setval('flotilla.job_number', \(unescaped: last))")
+                try await db.enqueue(try spec())
+                try await db.finish(try await db.one(by: node), by: node)
+            }
+            func tidy(_ most: Int, by leader: LeaderRight) async throws -> TidiedJobs {
+                try await db.store.tidy(kept: .zero, limit: 9, partitions: most, by: leader)
+            }
+            let former = LeaderRight(right: node.right, term: leader.term - 1)
+            #expect(try await tidy(9, by: former) == TidiedJobs(rows: 0, partitions: 0))
+            #expect(try await tidy(0, by: leader) == TidiedJobs(rows: 4, partitions: 0))
+            #expect(try await tidy(1, by: leader) == TidiedJobs(rows: 0, partitions: 1))
+            #expect(try await tidy(9, by: leader) == TidiedJobs(rows: 0, partitions: 2))
+            #expect(try await tidy(9, by: leader) == TidiedJobs(rows: 0, partitions: 0))
             try await db.expectNoFaults()
         }
     }
@@ -57,7 +81,7 @@ import Testing
             try await session.transaction(deadline: .seconds(20)) { transaction in
                 _ = try await transaction.query("lock table flotilla.event in access exclusive mode")
                 async let tidied: Void = {
-                    _ = try? await claims.tidy(kept: .zero, limit: 9, by: leader)
+                    _ = try? await claims.tidy(kept: .zero, limit: 9, partitions: 1, by: leader)
                     isTidied.change { $0 = true }
                 }()
                 try await db.waitForLockWaiters(1)
@@ -127,9 +151,9 @@ import Testing
             try await db.finish(try await db.one(by: node), by: node)
             #expect(try await db.store.delete([id]) == [id])
             #expect(try await db.store.enqueue([try spec(id: "invoice-1")]) == [.duplicate(id)])
-            _ = try await db.store.tidy(kept: .seconds(3_600), limit: 9, by: leader)
+            _ = try await db.store.tidy(kept: .seconds(3_600), limit: 9, partitions: 1, by: leader)
             #expect(try await db.store.enqueue([try spec(id: "invoice-1")]) == [.duplicate(id)])
-            _ = try await db.store.tidy(kept: .zero, limit: 9, by: leader)
+            _ = try await db.store.tidy(kept: .zero, limit: 9, partitions: 1, by: leader)
             #expect(try await db.enqueue(try spec(id: "invoice-1")) > id)
         }
     }

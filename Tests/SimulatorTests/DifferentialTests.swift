@@ -1,6 +1,7 @@
 import ClusterModel
 import ClusterPorts
 import ClusterTestKit
+import Foundation
 import PostgresDriver
 import PostgresStore
 import Simulator
@@ -18,10 +19,20 @@ import Testing
         chainGap: .seconds(45), fastWindow: .seconds(50), slowWindow: .seconds(500),
         claimWindow: .seconds(3_000))
 
-    @Test(arguments: [1, 2, 3] as [UInt64]) func `both databases answer the same`(seed: UInt64) async throws {
+    /// More of them by hand: `FLOTILLA_TEST_SEEDS=30`.
+    static let seeds: ClosedRange<UInt64> = {
+        let asked = ProcessInfo.processInfo.environment["FLOTILLA_TEST_SEEDS"].flatMap { UInt64($0) }
+        return 1...max(1, asked ?? 3)
+    }()
+
+    @Test(arguments: Self.seeds) func `both databases answer the same`(seed: UInt64) async throws {
         try await withTestDatabase(times: Self.times) { database in
             let twins = try await StorePair(database, seed: seed, times: Self.times, twin: nil)
-            for _ in 0..<700 { try await twins.step() }
+            // Longer where lots have left something out.
+            let all = StorePair.Operation.allCases.count
+            for step in 0..<3_000 where step < 700 || twins.done.count < all || twins.kills == 0 {
+                try await twins.step()
+            }
             #expect(twins.differences.isEmpty, "\(twins.trail.suffix(30).joined(separator: "\n"))")
             #expect(twins.done.count == StorePair.Operation.allCases.count, "\(twins.done)")
             #expect(twins.kills > 0)
@@ -31,12 +42,12 @@ import Testing
     @Test(arguments: [
         Twin.deathWithoutVersion, .endKeepsRow, .accuserUnproven, .lockUnheeded, .rightUnchecked,
         .decideOverName, .decideUnfenced, .claimKeepsReady, .finishKeepsClaim, .submissionUnchecked,
-        .keyUnordered, .headsNobodyStages, .claimWithoutBound,
+        .keyUnordered, .headsNobodyStages, .claimWithoutBound, .postponedCounts,
     ])
     func `a difference that was made on purpose is noticed`(twin: Twin) async throws {
         try await withTestDatabase(times: Self.times) { database in
             let twins = try await StorePair(database, seed: 1, times: Self.times, twin: twin)
-            for _ in 0..<700 where twins.differences.isEmpty { try await twins.step() }
+            for _ in 0..<3_000 where twins.differences.isEmpty { try await twins.step() }
             #expect(!twins.differences.isEmpty)
         }
     }

@@ -107,11 +107,12 @@ extension StorePair {
             claims.append(other)
         }
         let ends: [JobEnd] = claims.map { _ in
-            switch self.lots.below(8) {
+            switch self.lots.below(9) {
             case 0: .failed(reason: "never")
             case 1: .retry(after: .seconds(333), reason: "not yet")
             case 2: .retry(after: .zero, reason: "not yet")
             case 3: .givenBack(reason: "not here")
+            case 4: .postponed(for: .seconds(self.lots.chance(500) ? 333 : 0), reason: "busy")
             default: .done(note: nil)
             }
         }
@@ -206,6 +207,22 @@ extension StorePair {
         self.compare("\(scope) is limited no more", real, try self.simulated.removePolicy(scope))
     }
 
+    func tidyJobs() async throws {
+        let leader = try self.simulated.view().leader
+        let leading = self.nodes.first { $0.right.incarnation == leader?.incarnation }
+        guard let place = self.place() else { return }
+        let right =
+            self.lots.chance(800) ? leading?.right ?? self.nodes[place].right : self.nodes[place].right
+        let by = LeaderRight(right: right, term: self.term)
+        let kept: Duration = self.lots.chance(300) ? .zero : .seconds(2_003)
+        // Which keys go first is left to the server.
+        let limit = 1_000
+        let real = try await self.real.tidy(kept: kept, limit: limit, partitions: 0, by: by)
+        self.compare(
+            "\(right.incarnation) tidies", real.rows,
+            try self.simulated.tidy(kept: kept, limit: limit, by: by))
+    }
+
     // MARK: Rows
 
     /// As ``SimulatedStore/queueRows()``.
@@ -223,6 +240,7 @@ extension StorePair {
             ) p on p.job = j.id
             union all select order_key || ' ' || head || ' ' || tail || ' ' || passed from flotilla.job_key
             union all select scope || ' ' || coalesce(slots::text, 'none') || ' ' || settled from flotilla.job_policy
+            union all select submitter || ' ' || idempotency_key || ' is ' || job from flotilla.job_submission
             union all select scope || ' ' || slot || ' ' || incarnation || ' ' || job from flotilla.claim_slot
             """)
         let real = try rows.map { try $0[0, as: String.self] }.sorted()
@@ -245,6 +263,8 @@ extension StorePair {
                 due_at = due_at - \(seconds) * interval '1 second'
             """,
             "update flotilla.claim set rank = rank - \(seconds)::int8 * 1000000",
+            "update flotilla.outcome set ended_at = ended_at - \(seconds) * interval '1 second'",
+            "update flotilla.job_submission set at = at - \(seconds) * interval '1 second'",
         ] as [PostgresStatement] {
             _ = try await self.database.pool.query(statement)
         }

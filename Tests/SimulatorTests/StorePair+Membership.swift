@@ -33,9 +33,10 @@ extension StorePair {
         case .abandonAll: try await self.abandonAll()
         case .finish: try await self.finish()
         case .enqueueJobs, .claimJobs, .finishJobs, .noteJob, .readClaims, .sweepClaims, .stageJobs,
-            .sweepOverdueClaims, .cancelJob, .sendBackJob, .setPolicy, .removePolicy, .assignShards,
+            .sweepOverdueClaims, .cancelJob, .sendBackJob, .setPolicy, .removePolicy, .tidyJobs,
+            .assignShards,
             .takeShards,
-            .releaseShards, .reportShards, .pinShard:
+            .releaseShards, .reportShards, .pinShard, .moveShard:
             try await self.performWork(operation)
         }
     }
@@ -54,11 +55,13 @@ extension StorePair {
         case .sendBackJob: try await self.sendBackJob()
         case .setPolicy: try await self.setPolicy()
         case .removePolicy: try await self.removePolicy()
+        case .tidyJobs: try await self.tidyJobs()
         case .assignShards: try await self.assignShards()
         case .takeShards: try await self.takeShards()
         case .releaseShards: try await self.releaseShards()
         case .reportShards: try await self.reportShards()
         case .pinShard: try await self.pinShard()
+        case .moveShard: try await self.moveShard()
         default: break
         }
     }

@@ -81,6 +81,17 @@ extension StorePair {
         try self.simulated.pin(number, to: name)
     }
 
+    /// To any node, mostly one that lives and seldom one where it is not pinned away from.
+    func moveShard() async throws {
+        let number = try self.number()
+        guard let place = self.place() else { return }
+        let target = self.nodes[place].right.incarnation
+        let real = try await self.real.move(number, to: target, reason: "by hand")
+        self.compare(
+            "shard \(number) is moved to \(target)", real,
+            try self.simulated.move(number, to: target, reason: "by hand"))
+    }
+
     func compareShards(after what: String) async throws {
         let real = try await self.real.shards()
         self.compare(

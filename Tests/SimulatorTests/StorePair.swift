@@ -44,11 +44,13 @@ final class StorePair {
         case sendBackJob
         case setPolicy
         case removePolicy
+        case tidyJobs
         case assignShards
         case takeShards
         case releaseShards
         case reportShards
         case pinShard
+        case moveShard
     }
 
     /// One member, as both know it.
@@ -121,8 +123,9 @@ final class StorePair {
             (.enqueueJobs, 12), (.claimJobs, 14), (.finishJobs, 12), (.noteJob, 3), (.readClaims, 2),
             (.sweepClaims, 4),
             (.stageJobs, 6), (.sweepOverdueClaims, 3), (.cancelJob, 3), (.sendBackJob, 3), (.setPolicy, 3),
-            (.removePolicy, 1),
+            (.removePolicy, 1), (.tidyJobs, 2),
             (.assignShards, 6), (.takeShards, 6), (.releaseShards, 3), (.reportShards, 3), (.pinShard, 1),
+            (.moveShard, 3),
         ]
         let all = weighted.flatMap { Array(repeating: $0.0, count: $0.1) }
         guard let operation = self.lots.pick(all) else { return }

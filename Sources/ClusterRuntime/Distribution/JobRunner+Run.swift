@@ -11,6 +11,7 @@ extension JobRunner: Service {
     private static let judgeEvery: Duration = .milliseconds(200)
 
     package func run() async throws {
+        let (overs, over) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 group.addTask {
@@ -20,13 +21,19 @@ extension JobRunner: Service {
                 group.addTask {
                     while !Task.isCancelled {
                         self.follow(self.standing.standing())
+                        if case .over = self.goOnStopping() { over.yield() }
                         do { try await Task.sleep(for: Self.judgeEvery) } catch { return }
                     }
                 }
                 group.addTask { for await _ in self.doorbell.rings() { self.poke() } }
                 group.addTask { await self.finishAll() }
                 group.addTask { await self.readLosses() }
-                await self.claimAll()
+                group.addTask {
+                    await self.claimAll()
+                    over.yield()
+                }
+                // Beside the statement in flight: a silent database would not let go of a stopping node.
+                for await _ in overs { break }
                 group.cancelAll()
             }
         } onGracefulShutdown: {
@@ -119,6 +126,14 @@ extension JobRunner: Service {
             guard let since = state.stoppingSince else { return (.notYet(wakeAt: nil), []) }
             let isIdle = state.claiming.held.isEmpty && !state.claiming.isAsking
             if state.endings.count == 0 && (isIdle || state.right == nil) { return (.over, []) }
+            // Only the database is waited for: it gets the time of the last statements, and no more.
+            if state.claiming.held.running == 0 {
+                let flushSince = state.flushingSince ?? now
+                state.flushingSince = flushSince
+                let flushAt = flushSince.advanced(by: self.settings.stopFlush)
+                return (now >= flushAt ? .over : .notYet(wakeAt: flushAt), [])
+            }
+            state.flushingSince = nil
             let graceAt = since.advanced(by: self.settings.stopGrace)
             let limitAt = since.advanced(by: self.settings.stopLimit)
             guard now >= graceAt else { return (.notYet(wakeAt: graceAt), []) }

@@ -28,6 +28,8 @@ package final class JobRunner: Sendable {
         var lossesAnnounced: Int64 = 0
         var lossesRead: Int64 = 0
         var stoppingSince: ClusterInstant?
+        /// Of a stopping node: since when no handler runs.
+        var flushingSince: ClusterInstant?
         var counts = Counts()
     }
 
@@ -64,7 +66,7 @@ package final class JobRunner: Sendable {
         package var stopGrace: Duration = .seconds(5)
         /// So long after the stop began, what has not ended is given back whatever its handler does.
         package var stopLimit: Duration = .seconds(10)
-        /// For the last statements.
+        /// For the last statements, once no handler runs; what the database has not answered by then is swept.
         package var stopFlush: Duration = .seconds(2)
 
         package init(capacity: Int = 64) { self.capacity = capacity }

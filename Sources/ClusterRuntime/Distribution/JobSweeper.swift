@@ -16,7 +16,7 @@ package final class JobSweeper: Service {
         package var kept: Duration = .seconds(7 * 86_400)
         package var sweepEvery: Duration = .seconds(10)
         package var tidyEvery: Duration = .seconds(60)
-        /// While jobs come; without news nothing is left behind.
+        /// While jobs come or go (``RenewalPace``).
         package var renewEvery: Duration = .seconds(1)
         package var lookEvery: Duration = .milliseconds(250)
         package var lookIdleEvery: Duration = .seconds(2)
@@ -34,6 +34,8 @@ package final class JobSweeper: Service {
     private static let batch = 1_000
     /// Statements of one tidying; the rest waits for the next.
     private static let tidyBatches = 20
+    /// Partitions that one tidying drops: whoever uses the table waits for each of them.
+    private static let tidyPartitions = 2
 
     /// - Parameter hot: nil where nothing keeps old rows alive.
     package init(
@@ -103,21 +105,23 @@ package final class JobSweeper: Service {
         }
     }
 
-    /// The leader, while there is news of jobs; and once more after it, for what the last of them left behind.
+    /// The leader, as ``RenewalPace`` says; a new leader begins with a look.
     private func renewTables() async {
         guard let hot = self.hot else { return }
-        var heard: Int64?
-        var isOwed = false
+        var pace = RenewalPace()
         await self.every(self.settings.renewEvery) {
+            guard self.standing.leaderRight() != nil else {
+                pace = RenewalPace()
+                return
+            }
             let news = self.standing.jobNews()
-            let isNews = news != heard
-            guard self.standing.leaderRight() != nil, isNews || isOwed else { return }
+            guard pace.isDue(news: news, at: SteadyClock.now()) else { return }
             do {
-                let renewed = try await hot.renewHotTables()
-                heard = news
-                isOwed = isNews
-                guard renewed > 0 else { return }
-                self.logger.debug("wrote hot tables anew", metadata: ["tables": "\(renewed)"])
+                let look = try await hot.renewHotTables()
+                pace.looked(
+                    news: news, deletions: look.deletions, hasBacklog: look.hasBacklog, at: SteadyClock.now())
+                guard look.renewed > 0 else { return }
+                self.logger.debug("wrote hot tables anew", metadata: ["tables": "\(look.renewed)"])
             } catch {
                 self.logger.debug("hot tables were not written anew", metadata: ["error": "\(error)"])
             }
@@ -159,9 +163,11 @@ package final class JobSweeper: Service {
         var rows = 0
         var partitions = 0
         do {
-            for _ in 0..<Self.tidyBatches {
+            for batch in 0..<Self.tidyBatches {
                 let tidied = try await self.store.tidy(
-                    kept: self.settings.kept, limit: Self.batch, by: leader)
+                    kept: self.settings.kept, limit: Self.batch,
+                    partitions: batch == 0 ? Self.tidyPartitions : 0,
+                    by: leader)
                 rows += tidied.rows
                 partitions += tidied.partitions
                 if tidied.rows < Self.batch || Task.isCancelled { break }

@@ -7,17 +7,28 @@ import Synchronization
 
 /// Carrying out the orders.
 extension BatchingLeaseDesk: Service {
-    /// How long a stopping node tries to end what it holds; the rest is swept.
-    private static let stopLimit: Duration = .seconds(10)
-
     package func run() async throws {
+        let (overs, over) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         await withGracefulShutdownHandler {
-            await withTaskGroup(of: Void.self) { group in
+            await withDiscardingTaskGroup { group in
                 group.addTask {
                     self.follow(self.standing.standing())
                     for await _ in self.standing.changes() { self.follow(self.standing.standing()) }
                 }
-                await self.carryOut(&group)
+                group.addTask {
+                    await self.carryOut()
+                    over.yield()
+                }
+                group.addTask {
+                    do {
+                        try await gracefulShutdown()
+                        try await Task.sleep(for: self.stopLimit)
+                    } catch { return }
+                    self.logger.warning("leases could not be ended in time; others sweep them")
+                    over.yield()
+                }
+                // Beside the statement in flight: a silent database would not let go of a stopping node.
+                for await _ in overs { break }
                 group.cancelAll()
             }
         } onGracefulShutdown: {
@@ -27,30 +38,24 @@ extension BatchingLeaseDesk: Service {
     }
 
     /// Until the task is cancelled, or the node stops and all is ended.
-    private func carryOut(_ group: inout TaskGroup<Void>) async {
-        var sleeping: ClusterInstant?
-        var stopAt: ClusterInstant?
-        for await _ in self.work {
-            while !Task.isCancelled, let (order, right) = self.nextOrder(&sleeping, &group) {
-                await self.perform(order, by: right)
+    private func carryOut() async {
+        await withDiscardingTaskGroup { group in
+            var alarm = Alarm()
+            for await _ in self.work {
+                while !Task.isCancelled, let (order, right) = self.nextOrder(&alarm, &group) {
+                    await self.perform(order, by: right)
+                }
+                if Task.isCancelled || self.hasEnded { break }
             }
-            if Task.isCancelled { return }
-            guard let isIdle = self.state.withLock({ $0.isClosed ? $0.leasing?.isIdle ?? true : nil }) else {
-                continue
-            }
-            if isIdle { return }
-            let now = SteadyClock.now()
-            if let stopAt, stopAt <= now {
-                self.logger.warning("leases could not be ended in time; others sweep them")
-                return
-            }
-            stopAt = stopAt ?? now.advanced(by: Self.stopLimit)
+            group.cancelAll()
         }
     }
 
+    private var hasEnded: Bool { self.state.withLock { $0.isClosed && $0.leasing?.isIdle ?? true } }
+
     /// The next statement; nil when there is none yet, with somebody who pokes when there may be.
     private func nextOrder(
-        _ sleeping: inout ClusterInstant?, _ group: inout TaskGroup<Void>
+        _ alarm: inout Alarm, _ group: inout DiscardingTaskGroup
     ) -> (Leasing.Order, NodeRight)? {
         let now = SteadyClock.now()
         let next = self.state.withLock { state -> (Leasing.Next, NodeRight)? in
@@ -67,13 +72,7 @@ extension BatchingLeaseDesk: Service {
         }
         guard let (next, right) = next else { return nil }
         if let order = next.order { return (order, right) }
-        guard let wakeAt = next.wakeAt, sleeping.map({ wakeAt < $0 || $0 <= now }) ?? true else { return nil }
-        sleeping = wakeAt
-        let pause = max(.milliseconds(1), wakeAt.since(now))
-        group.addTask {
-            do { try await Task.sleep(for: pause) } catch { return }
-            self.poke.yield()
-        }
+        alarm.set(next.wakeAt, in: &group, self.poke)
         return nil
     }
 

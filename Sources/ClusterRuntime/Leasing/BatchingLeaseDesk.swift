@@ -34,18 +34,23 @@ package final class BatchingLeaseDesk: LeaseDesk {
     let store: any LeaseStore
     let standing: any NodeStanding
     let limits: Leasing.Limits
+    let stopLimit: Duration
     let logger: Logger
     let state = Mutex(State())
     let freedBell = Bell()
     let work: AsyncStream<Void>
     let poke: AsyncStream<Void>.Continuation
 
+    /// - Parameter stopLimit: How long a stopping node tries to end what it holds, the statement in flight included; the
+    ///   rest is swept. As long as whoever waits for an end waits.
     package init(
-        store: any LeaseStore, standing: any NodeStanding, limits: Leasing.Limits = .standard, logger: Logger
+        store: any LeaseStore, standing: any NodeStanding, limits: Leasing.Limits = .standard,
+        stopLimit: Duration = .seconds(5), logger: Logger
     ) {
         self.store = store
         self.standing = standing
         self.limits = limits
+        self.stopLimit = stopLimit
         self.logger = logger
         (self.work, self.poke) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }

@@ -11,6 +11,7 @@ extension ShardRunner: Service {
     private static let judgeEvery: Duration = .milliseconds(200)
 
     package func run() async throws {
+        let (looks, look) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 group.addTask {
@@ -20,6 +21,7 @@ extension ShardRunner: Service {
                 group.addTask {
                     while !Task.isCancelled {
                         self.follow()
+                        look.yield()
                         do { try await Task.sleep(for: Self.judgeEvery) } catch { return }
                     }
                 }
@@ -29,10 +31,14 @@ extension ShardRunner: Service {
                 for index in self.works.indices {
                     group.addTask { await self.attend(index) }
                 }
-                for await _ in self.turns {
-                    await self.takeTurn()
-                    if self.isOver { break }
+                group.addTask {
+                    for await _ in self.turns {
+                        await self.takeTurn()
+                        look.yield()
+                    }
                 }
+                // Beside the statement in flight: a silent database would not let go of a stopping node.
+                for await _ in looks where self.isOver { break }
                 group.cancelAll()
             }
         } onGracefulShutdown: {
@@ -76,7 +82,7 @@ extension ShardRunner: Service {
         case .serving(let right, _), .draining(let right, _):
             let orders = Self.adopt(right, &state, at: now, rules)
             Self.rejoin(&state)
-            if state.stoppingSince == nil { state.keeper?.resume() }
+            Self.resume(&state)
             return orders
         case .stale(let right):
             return Self.adopt(right, &state, at: now, rules)
@@ -107,6 +113,13 @@ extension ShardRunner: Service {
         state.readings.want()
         guard state.stoppingSince != nil else { return orders }
         return orders + (state.keeper?.resign(at: now, within: .zero) ?? [])
+    }
+
+    /// Rows that were read while it was sick made it take nothing, so they are read again.
+    private static func resume(_ state: inout State) {
+        guard state.stoppingSince == nil, state.keeper?.isResigned == true else { return }
+        state.keeper?.resume()
+        state.readings.want()
     }
 
     private static func rejoin(_ state: inout State) {

@@ -58,7 +58,8 @@ package final class ShardRunner: Sendable {
         package var rules = ShardRules.standard
         /// Rounds of a stopping node go on for so long, and are cancelled then.
         package var stopGrace: Duration = .seconds(3)
-        /// For the last statement.
+        /// For the last statement; whatever is in flight after both is left alone, and the node's departure frees its
+        /// shards.
         package var stopFlush: Duration = .seconds(2)
 
         package init() {}

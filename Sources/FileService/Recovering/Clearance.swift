@@ -19,14 +19,23 @@ struct Clearance: Sendable {
         var description: String
     }
 
+    /// Others wait: what was done stays done, and a later round goes on.
+    ///
+    /// A call to a mount that hangs is not ended by this; a node whose mount hangs is sick and gives its shards away.
+    private static func check(_ latest: ContinuousClock.Instant) throws {
+        guard ContinuousClock.now < latest else { throw Unfinished(description: "its time was over") }
+    }
+
     /// The order matters: decisions first, while the dead one's folder marks still hold; then its reservations,
     /// which nobody can decide any more; then its staging, of which no row names anything by then.
-    func clear(_ departed: Incarnation) async throws {
-        try await self.rollForwardAll(of: departed)
+    ///
+    /// - Parameter latest: begins no other step after that, and fails with ``Unfinished``.
+    func clear(_ departed: Incarnation, until latest: ContinuousClock.Instant) async throws {
+        try await self.rollForwardAll(of: departed, until: latest)
         let abandoned = try await self.names.abandonAll(of: departed)
         // A page full of reservations may have hidden some.
-        try await self.rollForwardAll(of: departed)
-        let discarded = try await self.clearStaging(of: departed)
+        try await self.rollForwardAll(of: departed, until: latest)
+        let discarded = try await self.clearStaging(of: departed, until: latest)
         let ended = try await self.transfers.endRunning(of: departed, reason: "the node died")
         let isEmpty = abandoned == 0 && discarded == 0 && ended == 0
         self.logger.log(
@@ -38,8 +47,10 @@ struct Clearance: Sendable {
             ])
     }
 
-    private func rollForwardAll(of departed: Incarnation) async throws {
+    private func rollForwardAll(of departed: Incarnation, until latest: ContinuousClock.Instant) async throws
+    {
         while true {
+            try Self.check(latest)
             let rows = try await self.names.unfinished(of: departed, limit: Self.page)
             var finished: [FinishedOperation] = []
             var last: (any Error)?
@@ -47,6 +58,7 @@ struct Clearance: Sendable {
             for row in rows {
                 guard let change = row.change, seen.insert(row.operation).inserted else { continue }
                 do {
+                    try Self.check(latest)
                     finished.append(
                         try await self.rollForward.carry(row.operation, change, by: departed).finished)
                 } catch {
@@ -64,10 +76,12 @@ struct Clearance: Sendable {
     /// Empties and removes the folder of one that is dead for good.
     ///
     /// Answers how many went.
-    func clearStaging(of dead: Incarnation) async throws -> Int {
+    func clearStaging(of dead: Incarnation, until latest: ContinuousClock.Instant) async throws -> Int {
         var discarded = 0
         while true {
-            let count = try await self.discardUseless(try await self.vault.staged(of: dead), of: dead)
+            try Self.check(latest)
+            let count = try await self.discardUseless(
+                try await self.vault.staged(of: dead), of: dead, until: latest)
             discarded += count
             if count == 0 { break }
         }
@@ -80,14 +94,19 @@ struct Clearance: Sendable {
     /// Unlinks what was listed and what no row, read after the listing, names.
     ///
     /// Answers how many went.
-    func discardUseless(_ listed: [StagedName], of incarnation: Incarnation) async throws -> Int {
+    func discardUseless(
+        _ listed: [StagedName], of incarnation: Incarnation, until latest: ContinuousClock.Instant
+    ) async throws -> Int {
         guard !listed.isEmpty else { return 0 }
         let rows = try await self.names.unfinished(of: incarnation, limit: Self.page)
         guard rows.count < Self.page else {
             throw Unfinished(description: "incarnation \(incarnation) has too many unfinished names")
         }
         let useless = StagingTriage.useless(listed, named: rows)
-        for name in useless { try await self.vault.discard(name) }
+        for name in useless {
+            try Self.check(latest)
+            try await self.vault.discard(name)
+        }
         return useless.count
     }
 }

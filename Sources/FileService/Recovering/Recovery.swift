@@ -13,6 +13,25 @@ package final class Recovery: StandingWork {
     private struct State {
         var scan: Period
         var trash: Period
+        var departures = ClearingOrder()
+        var folders = ClearingOrder()
+    }
+
+    /// What came of an attempt.
+    private enum Attempt {
+        case done
+        /// Something is left because of others, or because its time was over.
+        case open
+        case failed
+    }
+
+    package struct Limits: Sendable, Equatable {
+        /// A round begins no other departure, and no other folder, after that.
+        package var round: Duration = .seconds(3)
+        /// One departure or folder begins no other step after that, so that it does not hold up the others.
+        package var each: Duration = .seconds(2)
+
+        package init() {}
     }
 
     private struct Period {
@@ -33,6 +52,7 @@ package final class Recovery: StandingWork {
     private let departures: any DepartureStore
     private let standing: any NodeStanding
     private let clearance: Clearance
+    private let limits: Limits
     private let logger: Logger
     private let state: Mutex<State>
 
@@ -41,8 +61,6 @@ package final class Recovery: StandingWork {
     /// When something of its own is left because somebody else has to sweep first.
     private static let openRest: Duration = .seconds(1)
     private static let failedRest: Duration = .seconds(5)
-    /// A round begins no other departure after that.
-    private static let roundMost: Duration = .seconds(3)
     private static let departuresAtOnce = 1_000
     private static let trashAtOnce = 1_000
     /// The trash is nobody's in particular.
@@ -52,12 +70,13 @@ package final class Recovery: StandingWork {
 
     package init(
         vault: any FileVault, names: any NameStore, transfers: any TransferStore, cluster: any ClusterStore,
-        departures: any DepartureStore, standing: any NodeStanding, logger: Logger
+        departures: any DepartureStore, standing: any NodeStanding, limits: Limits = Limits(), logger: Logger
     ) {
         self.vault = vault
         self.cluster = cluster
         self.departures = departures
         self.standing = standing
+        self.limits = limits
         self.logger = logger
         self.clearance = Clearance(
             vault: vault, names: names, transfers: transfers,
@@ -92,31 +111,49 @@ package final class Recovery: StandingWork {
     ) async -> StandingRound {
         var round = StandingRound(rest: Self.trashEvery)
         let titles = Dictionary(shards.map { ($0.number, $0) }) { first, _ in first }
-        let began = ContinuousClock.now
-        var departures: [Departure] = []
-        let isRead = await self.attempt("read the departures") {
-            departures = try await self.cluster.departures(limit: Self.departuresAtOnce)
+        let latest = ContinuousClock.now + self.limits.round
+        var departures: [Incarnation: Departure] = [:]
+        let read = await self.attempt("read the departures") {
+            for departure in try await self.cluster.departures(limit: Self.departuresAtOnce)
+            where titles[ShardNumber(of: departure.incarnation)] != nil {
+                departures[departure.incarnation] = departure
+            }
+            return true
         }
-        if !isRead { round.rest = Self.failedRest }
-        for departure in departures {
-            let number = ShardNumber(of: departure.incarnation)
-            guard let title = titles[number], desk.holds(title), !Task.isCancelled else { continue }
-            guard ContinuousClock.now < began + Self.roundMost else {
-                round.rest = .zero
+        if read == .failed { round.rest = Self.failedRest }
+        let due = departures.keys.sorted()
+        for incarnation in self.state.withLock({ $0.departures.order(due) }) {
+            let number = ShardNumber(of: incarnation)
+            guard let title = titles[number], desk.holds(title), let departure = departures[incarnation],
+                !Task.isCancelled
+            else { continue }
+            guard ContinuousClock.now < latest else {
+                round.rest = min(round.rest, Self.openRest)
                 break
             }
-            var isClosed = false
-            let isDone = await self.attempt("clear what \(departure.name) left") {
-                isClosed = try await self.clear(departure, by: right, title, desk)
+            let attempt = await self.attempt("clear what \(departure.name) left") {
+                try await self.clear(departure, by: right, title, desk)
             }
             round.done[number, default: 0] += Self.unitsOfDeparture
-            if !isDone {
-                round.rest = min(round.rest, Self.failedRest)
-            } else if !isClosed {
-                round.rest = min(round.rest, Self.openRest)
+            self.note(attempt, of: incarnation, \.departures)
+            switch attempt {
+            case .done: break
+            case .open: round.rest = min(round.rest, Self.openRest)
+            case .failed: round.rest = min(round.rest, Self.failedRest)
             }
         }
         return round
+    }
+
+    private func note(
+        _ attempt: Attempt, of incarnation: Incarnation, _ list: WritableKeyPath<State, ClearingOrder>
+    ) {
+        self.state.withLock { state in
+            switch attempt {
+            case .done: state[keyPath: list].cleared(incarnation)
+            case .open, .failed: state[keyPath: list].couldNotClear(incarnation)
+            }
+        }
     }
 
     /// Answers whether nothing is left of it for this node.
@@ -131,7 +168,7 @@ package final class Recovery: StandingWork {
             desk.lost(title)
             return true
         }
-        try await self.clearance.clear(incarnation)
+        try await self.clearance.clear(incarnation, until: .now + self.limits.each)
         return try await self.departures.closeDeparture(of: incarnation, by: right, holding: title)
     }
 
@@ -139,6 +176,7 @@ package final class Recovery: StandingWork {
         await self.attempt("empty the trash") {
             let removed = try await self.vault.emptyTrash(limit: Self.trashAtOnce)
             if removed > 0 { self.logger.debug("emptied the trash", metadata: ["entries": "\(removed)"]) }
+            return true
         }
     }
 
@@ -147,12 +185,22 @@ package final class Recovery: StandingWork {
     /// Looks through the staging of those that were cleared before; never fails.
     package func lookThrough(_ shards: [ShardTitle], by right: NodeRight, _ desk: any ShardDesk) async {
         let titles = Dictionary(shards.map { ($0.number, $0) }) { first, _ in first }
-        await self.attempt("look through staging") {
-            for incarnation in try await self.vault.stagingIncarnations()
-            where incarnation != right.incarnation && !self.isKnownToLive(incarnation) {
-                guard let title = titles[ShardNumber(of: incarnation)], desk.holds(title) else { continue }
-                try await self.lookThrough(incarnation, by: right)
+        let latest = ContinuousClock.now + self.limits.round
+        var folders: [Incarnation] = []
+        await self.attempt("look for staging") {
+            folders = try await self.vault.stagingIncarnations().filter {
+                $0 != right.incarnation && titles[ShardNumber(of: $0)] != nil && !self.isKnownToLive($0)
             }
+            return true
+        }
+        for incarnation in self.state.withLock({ $0.folders.order(folders) }) {
+            guard ContinuousClock.now < latest, !Task.isCancelled else { return }
+            guard let title = titles[ShardNumber(of: incarnation)], desk.holds(title) else { continue }
+            let attempt = await self.attempt("look through the staging of incarnation \(incarnation)") {
+                try await self.lookThrough(incarnation, by: right)
+                return true
+            }
+            self.note(attempt, of: incarnation, \.folders)
         }
     }
 
@@ -163,11 +211,13 @@ package final class Recovery: StandingWork {
         let departures = try await self.cluster.departures(limit: Self.departuresAtOnce)
         let verdict = StagingTriage.verdict(
             incarnation, own: right.incarnation, members: view.members, departures: departures)
+        let latest = ContinuousClock.now + self.limits.each
         let count =
             switch verdict {
             case .leave: 0
-            case .clear: try await self.clearance.clearStaging(of: incarnation)
-            case .clearKeepingFolder: try await self.clearance.discardUseless(listed, of: incarnation)
+            case .clear: try await self.clearance.clearStaging(of: incarnation, until: latest)
+            case .clearKeepingFolder:
+                try await self.clearance.discardUseless(listed, of: incarnation, until: latest)
             }
         if count > 0 {
             self.logger.notice(
@@ -184,17 +234,20 @@ package final class Recovery: StandingWork {
             ?? false
     }
 
-    /// Answers whether it could.
+    /// - Parameter work: answers whether nothing is left to do.
     @discardableResult
-    private func attempt(_ what: String, _ work: () async throws -> Void) async -> Bool {
+    private func attempt(_ what: String, _ work: () async throws -> Bool) async -> Attempt {
         do {
-            try await work()
-            return true
+            return try await work() ? .done : .open
+        } catch let error as Clearance.Unfinished {
+            self.logger.debug(
+                "recovery did not finish to \(what) and goes on later", metadata: ["reason": "\(error)"])
+            return .open
         } catch {
-            guard !Task.isCancelled else { return false }
+            guard !Task.isCancelled else { return .failed }
             self.logger.warning(
                 "recovery could not \(what) and tries again", metadata: ["reason": "\(error)"])
-            return false
+            return .failed
         }
     }
 }

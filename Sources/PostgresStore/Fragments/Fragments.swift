@@ -66,6 +66,16 @@ enum Fragments {
         """
     }
 
+    /// Whether a CTE has rows, asked by whoever locks the cluster's row next: reads it to its end, so every row that it
+    /// locks is locked before.
+    ///
+    /// A materialized CTE is read only as far as somebody asks. `exists` reads its first row, and the others would be locked
+    /// after the cluster's row, against the order of everybody else: two such statements wait in a circle. For one
+    /// row, or a CTE that locks nothing, `exists` is as good.
+    static func all(of source: String) -> PostgresStatement {
+        "(select count(*) from \(unescaped: source)) > 0"
+    }
+
     /// The incarnations that hold rows of a table and are not live, as the CTE `dead`; after ``me(_:)``.
     ///
     /// For a statement that begins with `with recursive`. Holders are read off the table's index by incarnation, one step
@@ -94,7 +104,7 @@ enum Fragments {
         """
         bumped as (
             update flotilla.cluster set view_version = view_version + 1
-            where exists (select from \(unescaped: source))
+            where \(Self.all(of: source))
             returning view_version
         ), \(Self.noteView(from: source))
         """
@@ -138,7 +148,7 @@ enum Fragments {
         """
         bumped as (
             update flotilla.cluster set config_version = config_version + 1
-            where exists (select from \(unescaped: source))
+            where \(Self.all(of: source))
             returning config_version
         )
         """

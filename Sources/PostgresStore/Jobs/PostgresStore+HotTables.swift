@@ -8,7 +8,7 @@ extension PostgresStore: HotTables {
     /// Living rows that are written anew within a few milliseconds; a table with more is left to vacuum.
     private static let renewedMost: Int32 = 2_000
 
-    package func renewHotTables() async throws(StoreError) -> Int {
+    package func renewHotTables() async throws(StoreError) -> HotTablesLook {
         var renewed = 0
         // A statement each: none holds the lock of one table while it waits for the other.
         for table in ["ready", "claim"] {
@@ -16,6 +16,14 @@ extension PostgresStore: HotTables {
                 "select flotilla.renew(\(table), \(Self.renewedFrom), \(Self.renewedMost))")
             if try row.reading(column: 0, as: Bool.self) { renewed += 1 }
         }
-        return renewed
+        // One of its own too: who has the table open cannot write it anew.
+        let row = try await self.queueRow(
+            """
+            select pg_stat_get_tuples_deleted('flotilla.ready'::regclass)
+                       + pg_stat_get_tuples_deleted('flotilla.claim'::regclass),
+                   exists (select from flotilla.ready)
+            """)
+        let (deletions, hasBacklog) = try row.reading(Int64.self, Bool.self)
+        return HotTablesLook(renewed: renewed, deletions: deletions, hasBacklog: hasBacklog)
     }
 }

@@ -12,37 +12,59 @@ extension PostgresStore {
     /// Partitions that are there before they are needed.
     private static let partitionsAhead = 2
 
-    package func tidy(kept: Duration, limit: Int, by leader: LeaderRight) async throws(StoreError)
-        -> TidiedJobs
-    {
+    package func tidy(
+        kept: Duration, limit: Int, partitions most: Int, by leader: LeaderRight
+    ) async throws(StoreError) -> TidiedJobs {
         try await self.extendJobs(by: leader)
-        let partitions = try await self.dropOne(kept: kept, by: leader)
         let batch = min(max(limit, 1), Self.batchLimit)
         let rows = try await self.upkeepRow(Self.forget(kept: kept, limit: batch, by: leader))
-        return TidiedJobs(rows: Int(try rows.reading(column: 0, as: Int64.self)), partitions: partitions)
+        var tidied = TidiedJobs(rows: Int(try rows.reading(column: 0, as: Int64.self)), partitions: 0)
+        // Last, since it may wait for tables that somebody reads; each in a statement of its own, which lets go of its
+        // locks on whole tables before the next one asks for some.
+        while tidied.partitions < most, try await self.dropOne(kept: kept, by: leader) {
+            tidied.partitions += 1
+        }
+        return tidied
+    }
+
+    /// A leader who is asked for without a lock: for statements that need none to be safe, and that take long or wait for
+    /// whole tables, while whoever changes the view would wait for the cluster's row, and whoever buries the leader for
+    /// the member's.
+    ///
+    /// What they do is right whoever does it, and twice as well as once: a partition that is there is not made again
+    /// (makers take turns; whoever enqueues makes one too); one is dropped only if, looked at again under its locks, nothing
+    /// is left in it that has not ended for long, which no later leader can see otherwise. So a former leader does no
+    /// harm. Asking spares the others the work.
+    private static func leading(_ leader: LeaderRight) -> PostgresStatement {
+        """
+        leads as materialized (
+            select from flotilla.cluster
+            where leader_incarnation = \(leader.right.incarnation.rawValue) and leader_term = \(leader.term)
+        )
+        """
     }
 
     private func extendJobs(by leader: LeaderRight) async throws(StoreError) {
         let ahead = Self.partitionWidth * Self.partitionsAhead
         _ = try await self.upkeep(
             """
-            with \(Fragments.me(leader.right)), missing as materialized (
+            with \(Self.leading(leader)), missing as materialized (
                 select n.last_value as newest from flotilla.job_number n
                 where to_regclass('flotilla.outcome_' || ((n.last_value + \(ahead)) / \(Self.partitionWidth))) is null
-            ), \(Fragments.leader(leader, after: "missing"))
-            select flotilla.extend_jobs(m.newest, m.newest + \(ahead)) from missing m cross join leader
+            )
+            select flotilla.extend_jobs(m.newest, m.newest + \(ahead)) from missing m cross join leads
             """)
     }
 
-    /// One at a time: the next one goes in the next round.
-    private func dropOne(kept: Duration, by leader: LeaderRight) async throws(StoreError) -> Int {
+    /// Answers whether one went; which of several is left to chance.
+    private func dropOne(kept: Duration, by leader: LeaderRight) async throws(StoreError) -> Bool {
         let rows = try await self.upkeep(
             """
-            with \(Fragments.me(leader.right)), \(Fragments.leader(leader, after: "me"))
-            select flotilla.drop_old_jobs(\(Fragments.interval(kept))) from leader
+            with \(Self.leading(leader))
+            select flotilla.drop_old_jobs(\(Fragments.interval(kept))) from leads
             """)
-        guard let row = rows.first else { return 0 }
-        return Int(try row.reading(column: 0, as: Int32.self))
+        guard let row = rows.first else { return false }
+        return try row.reading(column: 0, as: Int32.self) > 0
     }
 
     /// Numbers of jobs that are gone as whole partitions, or lie below the first one: from `lowest` to below `beyond`.

@@ -101,14 +101,18 @@ extension PostgresStore {
     }
 
     package func leave(slot: Slot, incarnation: Incarnation) async throws(StoreError) -> Bool {
-        try await self.end(incarnation, reason: "left")
+        // A stopping node does not wait long for a silent database: others notice that it is gone.
+        try await self.end(incarnation, reason: "left", within: self.times.slowWindow / 2)
     }
 
     package func evict(_ target: Incarnation, reason: String) async throws(StoreError) -> Bool {
         try await self.end(target, reason: "evicted: \(reason)")
     }
 
-    private func end(_ target: Incarnation, reason: String) async throws(StoreError) -> Bool {
+    /// - Parameter deadline: the pool's if nil.
+    private func end(
+        _ target: Incarnation, reason: String, within deadline: Duration? = nil
+    ) async throws(StoreError) -> Bool {
         let row = try await self.one(
             """
             with target as materialized (
@@ -121,7 +125,7 @@ extension PostgresStore {
                 returning m.slot, m.name, m.incarnation, \(reason) as reason
             ), \(Self.departure(from: "killed")), \(Fragments.nextView(from: "killed"))
             select exists (select from killed)
-            """)
+            """, deadline: deadline)
         return try row.reading(Bool.self)
     }
 

@@ -45,7 +45,7 @@ extension PostgresStore: ShardStore {
             ), bumped as (
                 update flotilla.cluster set shard_version = shard_version + 1
                 where leader_incarnation = \(leader.right.incarnation.rawValue) and leader_term = \(leader.term)
-                  and exists (select from due)
+                  and \(Fragments.all(of: "due"))
                 returning leader_term
             ), told as (
                 insert into flotilla.feed (topic, change, subject, detail)

@@ -25,12 +25,12 @@ enum ShardFragments {
     }
 
     /// Tells the nodes by their heartbeats that shards have changed, if `source` has rows; the cluster's row is locked
-    /// last.
+    /// last, after all rows of `source` (``Fragments/all(of:)``).
     static func bumped(ifAny source: String) -> PostgresStatement {
         """
         bumped as (
             update flotilla.cluster set shard_version = shard_version + 1
-            where exists (select from \(unescaped: source))
+            where \(Fragments.all(of: source))
         )
         """
     }

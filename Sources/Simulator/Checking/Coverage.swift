@@ -46,6 +46,8 @@ package final class Coverage {
         case jobDone
         case jobFailed
         case jobCancelled
+        case jobPostponed
+        case tidied
         case jobSentBack
         case endFenced
         case claimSwept
@@ -61,6 +63,7 @@ package final class Coverage {
         case nodeFull
         case rang
         case shardAssigned
+        case shardMovedByOrder
         case shardTaken
         case shardTakenFromDead
         case shardReleased

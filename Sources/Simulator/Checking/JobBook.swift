@@ -14,6 +14,8 @@ struct JobBook {
         var place: Place
         /// Since when somebody could take it; true time.
         var readySince: Int64 = 0
+        /// Attempts that count: those that ended otherwise than given back or postponed.
+        var attempts = 0
     }
     /// Those that have not ended.
     var open: [Int64: Open] = [:]
@@ -68,12 +70,15 @@ extension Judge {
     }
 
     /// It is ready, or will be.
-    func returned(_ content: JobContent, _ place: JobBook.Place) {
+    ///
+    /// - Parameter counting: an attempt ended that counts.
+    func returned(_ content: JobContent, _ place: JobBook.Place, counting: Bool = false) {
         guard self.jobs.open[content.id] != nil else {
             return self.broken(.l1, "job \(content.id) has ended and is \(place)")
         }
         self.jobs.open[content.id]?.place = place
         self.jobs.open[content.id]?.readySince = self.now
+        if counting { self.jobs.open[content.id]?.attempts += 1 }
     }
 
     func revived(_ content: JobContent, _ place: JobBook.Place) {
@@ -93,6 +98,10 @@ extension Judge {
         }
         if open.place != .ready {
             self.broken(.l1, "job \(id) was claimed by \(incarnation) while it was \(open.place)")
+        }
+        if claim.attempt != open.attempts + 1 {
+            self.broken(
+                .l6, "job \(id) was claimed for attempt \(claim.attempt) after \(open.attempts) that count")
         }
         if let highest = self.jobs.highest[id], claim.epoch <= highest {
             self.broken(.l2, "job \(id) was claimed with epoch \(claim.epoch) after \(highest)")

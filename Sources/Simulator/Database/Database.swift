@@ -23,9 +23,6 @@ final class Database {
     /// Of all members that ever were; rows point to them.
     private var profiles: ContiguousArray<MemberProfile> = []
     private var lastStatement = 0
-    /// Jobs that ended and are kept; a leader tidies away what is older.
-    var endedMax = Int.max
-    var endedJobs: [Int64] = []
 
     struct UnsyncedBeat {
         var slot: Int16

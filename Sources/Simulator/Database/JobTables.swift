@@ -163,6 +163,7 @@ struct OutcomeRow: Equatable {
     var status: Status
     var attempt: Int
     var epoch: Int64?
+    var endedAt: Int64
 }
 
 struct KeyRow: Equatable {
@@ -203,6 +204,7 @@ struct SubmissionKey: Hashable, Comparable {
 struct SubmissionRow {
     var job: Int64
     var spec: JobSpec
+    var at: Int64
 
     /// The same content, whoever sends it.
     func isSame(as other: JobSpec) -> Bool {

@@ -98,6 +98,11 @@ extension SimulatedStore {
         try self.run(RemovePolicyStatement(scope)).removed
     }
 
+    /// Answers how many jobs are gone.
+    package func tidy(kept: Duration, limit: Int, by leader: LeaderRight) throws(StoreError) -> Int {
+        try self.run(TidyJobsStatement(kept: kept, limit: limit, leader)).gone
+    }
+
     private func settleLimits() throws(StoreError) {
         _ = try self.run(PassClaimGateStatement())
         _ = try self.run(SettleLimitsStatement())
@@ -115,6 +120,7 @@ extension SimulatedStore {
         rows += tables.policies.map {
             "\($0.key) \($0.value.slots.map { "\($0)" } ?? "none") \($0.value.isSettled)"
         }
+        rows += tables.submissions.map { "\($0.key.submitter) \($0.key.key) is \($0.value.job)" }
         rows += tables.slots.map { "\($0.key.scope) \($0.key.slot) \($0.value.incarnation) \($0.value.job)" }
         return rows.sorted()
     }

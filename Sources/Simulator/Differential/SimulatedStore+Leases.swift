@@ -43,7 +43,7 @@ extension SimulatedStore: LeaseStore {
         let now = self.database.clock
         let rows = self.database.tables.leases
         let statement = try self.run(SweepDeadStatement(limit: limit, right))
-        return statement.titles.compactMap { title in
+        return statement.titles.sorted { $0.epoch < $1.epoch }.compactMap { title in
             rows[title.subject].flatMap { LeaseRecord(title.subject, $0, now: now) }
         }
     }

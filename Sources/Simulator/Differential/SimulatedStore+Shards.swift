@@ -33,6 +33,6 @@ extension SimulatedStore: ShardStore {
     package func move(
         _ number: ShardNumber, to target: Incarnation, reason: String
     ) throws(StoreError) -> Bool {
-        throw .refused(sqlState: "0A000", message: "moves of shards by order are not simulated")
+        try self.run(MoveShardStatement(Int(number.rawValue), to: target)).isAllowed
     }
 }

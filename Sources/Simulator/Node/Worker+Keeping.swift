@@ -15,11 +15,26 @@ struct Keeping {
 
 extension Worker {
     private static let batch = 100
+    private static let tidyEvery: Duration = .seconds(20)
 
     func keepGoing() {
         self.wantStage()
         self.watchDeadlines()
         self.sweepRegularly()
+        self.tidyRegularly()
+    }
+
+    // MARK: Tidying
+
+    private func tidyRegularly() {
+        self.process.after(Self.tidyEvery) { [unowned self] in
+            if let leader = self.process.coordinator?.candidacy.leading(at: self.now) {
+                let statement = TidyJobsStatement(
+                    kept: self.process.world.plan.jobs.kept, limit: Self.batch, leader)
+                self.process.ask(statement) { _ in }
+            }
+            self.tidyRegularly()
+        }
     }
 
     // MARK: Sweeping

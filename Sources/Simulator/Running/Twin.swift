@@ -31,6 +31,7 @@ package enum Twin: String, Sendable, CaseIterable {
     case submissionUnchecked = "submission-unchecked"
     case keyUnordered = "key-unordered"
     case retryMovesHead = "retry-moves-head"
+    case postponedCounts = "postponed-counts"
     case slotsUnguarded = "slots-unguarded"
     case gateUnheeded = "gate-unheeded"
     case headsNobodyStages = "heads-nobody-stages"
@@ -62,14 +63,15 @@ package enum Twin: String, Sendable, CaseIterable {
         // The one that was replaced is still to be shown, and its staging is reclaimed meanwhile.
         case .decideOverName: [.f2, .f4]
         case .answerBeforeSync: [.f3]
-        case .reclaimUnread: [.f4]
+        // What it loses may be what a decision waits for, and then what its node left is never cleared.
+        case .reclaimUnread: [.f4, .l7]
         case .decideUnfenced: [.f5]
         case .timelineKept: [.l2, .m1]
         case .viewNeverGoesBack: [.m3]
         case .readerUnchecked: [.v1]
         case .claimKeepsReady: [.l1]
         case .finishKeepsClaim: [.l1, .l3]
-        case .submissionUnchecked: [.l6]
+        case .submissionUnchecked, .postponedCounts: [.l6]
         case .keyUnordered, .retryMovesHead, .slotsUnguarded, .gateUnheeded: [.l5]
         case .headsNobodyStages, .endsLookForTheNext, .claimsNobodySweeps: [.l7]
         case .debtForEver: [.d1]
@@ -109,6 +111,7 @@ package enum Twin: String, Sendable, CaseIterable {
         case .finishKeepsClaim: "an ending leaves the claim's row"
         case .submissionUnchecked: "a submitter's key is not looked for"
         case .keyUnordered: "jobs of a key do not wait for each other"
+        case .postponedCounts: "a postponed job has one attempt less"
         case .retryMovesHead: "a job that is to be tried again lets the next one of its key through"
         case .slotsUnguarded: "slots of limits are counted, and not unique"
         case .gateUnheeded: "a new limit does not wait for claims that do not know of it"

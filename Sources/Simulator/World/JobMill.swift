@@ -59,6 +59,9 @@ enum JobMill {
                 reason: "not yet")
         case 8..<11: .failed(reason: "never")
         case 11..<13 where job.attempt < 3: .givenBack(reason: "not here")
+        case 13..<16:
+            .postponed(
+                for: .milliseconds(lots.between(1, job.payload == self.quick ? 300 : 3_000)), reason: "busy")
         default: .done(note: nil)
         }
     }
@@ -85,6 +88,9 @@ struct JobPlan: Sendable, Equatable {
     var orderPause: Int64
     /// How many times as seldom as in production idle nodes look: long runs are for what comes of long times.
     var slowness: Int
+    /// What ended is kept for so long; longer than clients send the same again, and than the database's clock is set
+    /// ahead.
+    var kept: Duration = .seconds(300)
 
     /// Nothing left to chance.
     init(pause: Int64) {

@@ -1,5 +1,6 @@
 import ClusterModel
 import ClusterPorts
+import Coordinator
 
 /// Clients that submit jobs, operators, and the doorbell.
 extension World {
@@ -97,6 +98,11 @@ extension World {
             let node = self.jobLots.chance(600) ? self.jobLots.pick(self.hosts)?.name : nil
             let number = self.jobLots.below(SimulationSettings.shards)
             process.ask(PinShardStatement(number, to: node)) { _ in }
+        case 7 where self.settings.shards:
+            let members = process.coordinator?.membership.published?.members ?? []
+            guard let target = self.jobLots.pick(members)?.incarnation else { return }
+            let number = self.jobLots.below(SimulationSettings.shards)
+            process.ask(MoveShardStatement(number, to: target)) { _ in }
         default: break
         }
     }

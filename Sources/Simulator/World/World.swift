@@ -51,7 +51,6 @@ final class World {
         self.stage.at(plan.calmFrom) { [unowned self] in self.calm() }
         self.server.clientOfStalled = { [unowned self] in self.clientStalls($0, $1, dying: $2) }
         self.mount.powerCut = { [unowned self] in self.cutPower(restart: $0) }
-        if settings.minutes >= 20 { database.endedMax = 200 }
         self.server.claimStalled = { [unowned self] in self.limitBehind($0) }
         self.beginJobs()
         self.judge.isHealthy = { [unowned self] in self.isHealthy($0) }

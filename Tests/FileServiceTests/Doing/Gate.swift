@@ -18,6 +18,8 @@ enum Step: String, CaseIterable, Sendable {
 final class Gate: Sendable {
     private let stopsAt: Mutex<Step?>
     private let closed = Mutex(false)
+    /// Of staging folders that cannot be listed, and of those in which nothing that is discarded goes.
+    private let folders = Mutex<(unreadable: Set<Incarnation>, endless: Set<Incarnation>)>(([], []))
     private let met = Mutex<(step: Step, body: @Sendable () -> Void)?>(nil)
 
     /// How long its node waits for others, and for the database to tell what became of a lost reply.
@@ -31,6 +33,18 @@ final class Gate: Sendable {
     var isClosed: Bool { self.closed.withLock { $0 } }
 
     func stop(at step: Step?) { self.stopsAt.withLock { $0 = step } }
+
+    func setFolders(unreadable: Set<Incarnation> = [], endless: Set<Incarnation> = []) {
+        self.folders.withLock { $0 = (unreadable, endless) }
+    }
+
+    func isUnreadable(_ incarnation: Incarnation) -> Bool {
+        self.folders.withLock { $0.unreadable.contains(incarnation) }
+    }
+
+    func isEndless(_ incarnation: Incarnation) -> Bool {
+        self.folders.withLock { $0.endless.contains(incarnation) }
+    }
 
     /// Runs the body when the step comes by for the first time.
     func meet(_ step: Step, _ body: @escaping @Sendable () -> Void) {
@@ -94,6 +108,7 @@ struct GatedVault: FileVault {
     }
     func discard(_ staged: StagedName) async throws(VaultError) {
         try self.gate.passVault()
+        if self.gate.isEndless(staged.incarnation) { return }
         try await self.inner.discard(staged)
     }
     func stagingIncarnations() async throws(VaultError) -> [Incarnation] {
@@ -102,6 +117,7 @@ struct GatedVault: FileVault {
     }
     func staged(of incarnation: Incarnation) async throws(VaultError) -> [StagedName] {
         try self.gate.passVault()
+        if self.gate.isUnreadable(incarnation) { throw .failed("folder \(incarnation) cannot be read") }
         return try await self.inner.staged(of: incarnation)
     }
     func removeStaging(of incarnation: Incarnation) async throws(VaultError) -> Bool {

@@ -98,4 +98,78 @@ struct RecoveryTests {
             #expect(try await cluster.store.departures(limit: 1).isEmpty)
         }
     }
+
+    private func stubborn(
+        _ cluster: TestCluster, by node: TestNode, _ limits: (inout Recovery.Limits) -> Void = { _ in }
+    ) -> Recovery {
+        var changed = Recovery.Limits()
+        limits(&changed)
+        return Recovery(
+            vault: GatedVault(inner: cluster.vault, gate: node.gate), names: cluster.store,
+            transfers: cluster.store, cluster: cluster.store, departures: cluster.store,
+            standing: node.standing, limits: changed, logger: TestCluster.logger)
+    }
+
+    @Test func `a folder without end takes its time, and those behind it are cleared in the next round`()
+        async throws
+    {
+        try await TestCluster.with { cluster in
+            let one = try await cluster.node("one")
+            var victims: [TestNode] = []
+            for number in 1...3 { victims.append(try await cluster.node("victim-\(number)")) }
+            for victim in victims {
+                _ = try await cluster.vault.stage(UUID(), for: victim.right.incarnation).seal()
+                try await victim.bury()
+            }
+            let (first, others) = (victims[0].right.incarnation, victims[1...].map(\.right.incarnation))
+            one.gate.setFolders(endless: [first])
+            let recovery = self.stubborn(cluster, by: one) { limits in
+                limits.round = .milliseconds(50)
+                limits.each = .milliseconds(50)
+            }
+            let (shards, hands) = (try await cluster.give(one), ShardHands())
+            let round = await recovery.clearDepartures(of: shards, by: one.right, hands)
+            #expect(round.rest == .seconds(1))
+            let left = try await cluster.store.departures(limit: 9).map(\.incarnation)
+            #expect(left.contains(first) && left.contains { others.contains($0) })
+            try await eventually("the others are cleared") {
+                _ = await recovery.clearDepartures(of: shards, by: one.right, hands)
+                return try await cluster.store.departures(limit: 9).map(\.incarnation) == [first]
+            }
+            one.gate.setFolders()
+            _ = await recovery.clearDepartures(of: shards, by: one.right, hands)
+            #expect(try await cluster.store.departures(limit: 9).isEmpty)
+            #expect(try await cluster.staged().isEmpty)
+        }
+    }
+
+    @Test func `a folder that cannot be read holds up no other, neither at once nor later`() async throws {
+        try await TestCluster.with { cluster in
+            // Two that staged something and never joined: nobody clears that but who looks through all folders.
+            var strays: [Incarnation] = []
+            for _ in 0..<2 {
+                let stray = try await cluster.store.nextIncarnation(above: nil)
+                _ = try await cluster.vault.note(stray)
+                _ = try await cluster.vault.stage(UUID(), for: stray).seal()
+                strays.append(stray)
+            }
+            let one = try await cluster.node("one")
+            let (bad, good) = (try await cluster.node("bad"), try await cluster.node("good"))
+            try await bad.bury()
+            try await good.bury()
+            one.gate.setFolders(unreadable: [bad.right.incarnation])
+            let recovery = self.stubborn(cluster, by: one)
+            let (shards, hands) = (try await cluster.give(one), ShardHands())
+            let round = await recovery.clearDepartures(of: shards, by: one.right, hands)
+            #expect(round.rest == .seconds(5))
+            #expect(
+                try await cluster.store.departures(limit: 9).map(\.incarnation) == [bad.right.incarnation])
+            one.gate.setFolders()
+            _ = await recovery.clearDepartures(of: shards, by: one.right, hands)
+            #expect(try await cluster.store.departures(limit: 9).isEmpty)
+            one.gate.setFolders(unreadable: [strays[0]])
+            await recovery.lookThrough(shards, by: one.right, hands)
+            #expect(try await cluster.staged().map(\.incarnation) == [strays[0]])
+        }
+    }
 }

@@ -211,7 +211,10 @@ final class SweepDeadStatement: DeleteLeasesStatement {
         let dead = database.tables.leases.filter {
             database.tables.livingSlot(of: $0.value.incarnation) == nil
         }
-        let ordered = dead.sorted { $0.value.epoch < $1.value.epoch }.prefix(self.limit)
+        // Holders one after the other, as they are read off the index.
+        let ordered = dead.sorted {
+            ($0.value.incarnation, $0.value.epoch) < ($1.value.incarnation, $1.value.epoch)
+        }.prefix(self.limit)
         self.titles = ordered.compactMap { subject, row in
             Epoch(rawValue: row.epoch).map { LeaseTitle(subject: subject, epoch: $0) }
         }

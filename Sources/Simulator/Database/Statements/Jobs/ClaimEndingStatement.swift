@@ -11,6 +11,8 @@ class ClaimEndingStatement: RightfulStatement {
         case failed
         case cancelled
         case retry(after: Duration)
+        /// Later, and the attempt does not count.
+        case postponed(for: Duration)
         /// Ready again, and the attempt does not count.
         case givenBack
         /// Ready again at its old place.
@@ -122,7 +124,7 @@ class ClaimEndingStatement: RightfulStatement {
         let isLast = claim.attempt >= content.spec.maxAttempts
         switch doomed.verdict {
         case .retry, .swept: if isLast { doomed.verdict = .failed }
-        case .done, .failed, .cancelled, .givenBack: break
+        case .done, .failed, .cancelled, .postponed, .givenBack: break
         }
     }
 
@@ -157,7 +159,7 @@ class ClaimEndingStatement: RightfulStatement {
         switch verdict {
         case .done, .failed, .cancelled: true
         case .retry: self.retryMovesHead
-        case .givenBack, .swept: false
+        case .postponed, .givenBack, .swept: false
         }
     }
     private final var retryMovesHead = false
@@ -256,38 +258,27 @@ extension Database {
                 default: .failed
                 }
             self.tables.jobs.outcomes[job] = OutcomeRow(
-                status: status, attempt: claim.attempt, epoch: claim.epoch)
+                status: status, attempt: claim.attempt, epoch: claim.epoch, endedAt: self.clock)
             if status == .done { self.tables.jobs.progress[job] = nil }
             self.judge?.ended(content, status)
-            self.tidy(after: job)
         case .retry(let after):
             let due = self.clock + after.wholeNanoseconds / 1_000
             self.tables.jobs.later[job] = LaterRow(
                 dueAt: due, lane: claim.lane, rank: content.rank(due: due), attempt: claim.attempt)
+            self.judge?.returned(content, .later, counting: true)
+        case .postponed(let pause):
+            let due = self.clock + pause.wholeNanoseconds / 1_000
+            self.tables.jobs.later[job] = LaterRow(
+                dueAt: due, lane: claim.lane, rank: content.rank(due: due),
+                attempt: self.twin == .postponedCounts ? claim.attempt : claim.attempt - 1)
+            self.judge?.stage.coverage.count(.jobPostponed)
             self.judge?.returned(content, .later)
         case .givenBack, .swept:
             let attempt = doomed.verdict == .givenBack ? claim.attempt - 1 : claim.attempt
             self.tables.jobs.addReady(
                 ReadyRow(rank: claim.rank, job: job, attempt: attempt), to: claim.lane)
-            self.judge?.returned(content, .ready)
+            self.judge?.returned(content, .ready, counting: doomed.verdict == .swept)
         }
-    }
-
-    /// Forgets the oldest of what has ended, as tidying does after a week.
-    func tidy(after job: Int64) {
-        guard self.endedMax < .max else { return }
-        self.endedJobs.append(job)
-        guard self.endedJobs.count > self.endedMax else { return }
-        for old in self.endedJobs.prefix(self.endedMax / 2) where self.tables.jobs.outcomes[old] != nil {
-            self.tables.jobs.outcomes[old] = nil
-            if let spec = self.tables.jobs.jobs.removeValue(forKey: old)?.content.spec,
-                let key = spec.idempotencyKey
-            {
-                self.tables.jobs.submissions[SubmissionKey(submitter: spec.submitter, key: key)] = nil
-            }
-            self.tables.jobs.progress[old] = nil
-        }
-        self.endedJobs.removeFirst(self.endedMax / 2)
     }
 
     /// From behind its head to where it may be taken.

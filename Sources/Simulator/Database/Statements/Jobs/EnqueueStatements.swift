@@ -86,7 +86,7 @@ final class EnqueueJobsStatement: Statement {
             self.ids[place] = content.id
             if let key = spec.idempotencyKey {
                 database.tables.jobs.submissions[SubmissionKey(submitter: spec.submitter, key: key)] =
-                    SubmissionRow(job: content.id, spec: spec)
+                    SubmissionRow(job: content.id, spec: spec, at: now)
             }
             self.place(content, now: now, database)
         }

@@ -21,7 +21,7 @@ final class FinishJobsStatement: ClaimEndingStatement {
                 case .failed: .failed
                 case .retry(let after, _): .retry(after: after)
                 case .givenBack: .givenBack
-                case .postponed: preconditionFailure("no simulated handler postpones a job")
+                case .postponed(let pause, _): .postponed(for: pause)
                 }
             return Doomed(
                 key: ClaimKey(incarnation: self.incarnation, job: ending.title.job.rawValue),

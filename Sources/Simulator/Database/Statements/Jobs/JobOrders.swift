@@ -69,9 +69,9 @@ final class CancelJobsStatement: ClaimEndingStatement {
         for job in self.cancelled {
             guard let content = database.tables.jobs.jobs[job]?.content else { continue }
             let attempt = database.removeQueued(job)
-            database.tables.jobs.outcomes[job] = OutcomeRow(status: .cancelled, attempt: attempt, epoch: nil)
+            database.tables.jobs.outcomes[job] = OutcomeRow(
+                status: .cancelled, attempt: attempt, epoch: nil, endedAt: database.clock)
             database.judge?.ended(content, .cancelled)
-            database.tidy(after: job)
         }
         if !self.cancelled.isEmpty || self.doomed.contains(where: \.isGone) {
             if !self.moved.isEmpty { database.tables.jobs.jobAgain += 1 }

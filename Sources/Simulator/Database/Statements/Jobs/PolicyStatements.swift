@@ -156,12 +156,13 @@ final class SettleLimitsStatement: Statement {
 
     private func write(_ snapshot: JobTables, _ database: Database) {
         for scope in self.fresh {
-            let known = Set(snapshot.slots.keys.filter { $0.scope == scope }.map(\.slot))
+            // The lowest that are free, as the snapshot has it.
+            let taken = Set(snapshot.slots.keys.filter { $0.scope == scope }.map(\.slot))
             var slot = 0
             for (_, key, epoch) in self.running.filter({ $0.scope == scope }).sorted(by: {
                 ($0.epoch, $0.key.job) < ($1.epoch, $1.key.job)
             }) {
-                repeat { slot += 1 } while known.contains(slot)
+                repeat { slot += 1 } while taken.contains(slot)
                 let place = SlotKey(scope: scope, slot: slot)
                 if database.tables.jobs.slots[place] == nil {
                     database.tables.jobs.slots[place] = SlotRow(

@@ -275,35 +275,3 @@ final class OwnShardsStatement: ShardWriteStatement {
         }
     }
 }
-
-/// An operator wants a shard on a node, or wherever it is best.
-final class PinShardStatement: Statement {
-    let shard: Int
-    let node: NodeName?
-
-    init(_ shard: Int, to node: NodeName?) {
-        self.shard = shard
-        self.node = node
-    }
-
-    override var title: String { "pin a shard" }
-
-    override func advance(_ database: Database) -> Advance {
-        switch self.stage {
-        case 0:
-            guard self.lock(.shard(self.shard), .noKeyUpdate, in: database) else { return .wait }
-            guard database.tables.shards[self.shard].pinned != self.node else { return .committed }
-            self.stage = 1
-            return .more
-        case 1:
-            guard self.lock(.cluster, .noKeyUpdate, in: database) else { return .wait }
-            self.stage = 2
-            return .more
-        default:
-            database.tables.shards[self.shard].pinned = self.node
-            database.tables.cluster.shardVersion += 1
-            database.synced()
-            return .committed
-        }
-    }
-}

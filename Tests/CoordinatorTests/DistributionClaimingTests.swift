@@ -183,7 +183,9 @@ import Testing
     }
 
     @Test func `small claims, shallow lanes and a node alone begin at the mark`() {
-        for (nodes, capacity, ready) in [(20, 31, 1_000), (20, 50, 999), (1, 50, 1_000)] as [(Int16, Int, Int)] {
+        for (nodes, capacity, ready) in [(20, 31, 1_000), (20, 50, 999), (1, 50, 1_000)]
+            as [(Int16, Int, Int)]
+        {
             var claiming = Self.claiming(nodes: nodes, capacity: capacity) { $0.depthMin = 1_000 }
             Self.surveyed(&claiming, [Cases.lane(1, ready: ready)])
             for round in 0..<4 as Range<Int64> {

@@ -57,6 +57,8 @@ enum FinishJobsStatement {
         """
     }
 
+    /// One time for all: what is due at once stands in the order of the jobs then, whatever the order in which they were
+    /// looked up.
     private static func mixed(_ endings: [JobEnding], by right: NodeRight) -> PostgresStatement {
         """
         with \(Fragments.me(right)), held as materialized (
@@ -68,10 +70,12 @@ enum FinishJobsStatement {
             delete from flotilla.claim c where c.ctid = any (array(select tid from held)) returning c.*
         ), ended as materialized (
             select g.*, h.verdict, h.pause, h.note from gone g join held h on h.job = g.job
+        ), now as materialized (
+            select clock_timestamp() as time
         ), judged as materialized (
-            select e.*, j.kind, clock_timestamp() + e.pause * interval '1 microsecond' as due_at, j.priority,
+            select e.*, j.kind, n.time + e.pause * interval '1 microsecond' as due_at, j.priority,
                    case when e.verdict = 'r' and e.attempt >= j.max_attempts then 'f' else e.verdict end as result
-            from ended e cross join lateral (
+            from ended e cross join now n cross join lateral (
                 select j.kind, j.priority, j.max_attempts from flotilla.job j where j.id = e.job limit 1
             ) j
         ), outcomes as (

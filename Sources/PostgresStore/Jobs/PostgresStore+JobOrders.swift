@@ -113,13 +113,16 @@ enum CancelStatement {
         ), revived as (
             delete from flotilla.outcome o where o.job = any (array(select job from doomed_outcomes))
             returning o.job, o.epoch
+        ), now as materialized (
+            select clock_timestamp() as time
         ), back as materialized (
-            select b.*, j.kind, j.lane, j.order_key, flotilla.job_rank(clock_timestamp(), j.priority) as rank,
+            select b.*, j.kind, j.lane, j.order_key, flotilla.job_rank(n.time, j.priority) as rank,
                    row_number() over (partition by b.is_new, j.order_key order by b.job) - 1 as nth
             from (
                 select job, attempt, null::int8 as epoch, false as is_new from undelayed
                 union all select job, 0::int2, epoch, true from revived
             ) b
+            cross join now n
             cross join lateral (
                 select j.kind, j.lane, j.priority, j.order_key from flotilla.job j where j.id = b.job limit 1
             ) j

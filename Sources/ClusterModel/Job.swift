@@ -200,21 +200,14 @@ package struct LaneShare: Hashable, Sendable {
     ///
     /// Nil for the beginning.
     package var from: Int64?
-    /// So many that are ready are left to others, counted from there; if there are not as many, none are.
-    ///
-    /// Heeded only where no limit stands in the way.
-    package var skip: Int
     /// At least 1.
     package var most: Int
 
-    package init(
-        lane: JobLane, kind: JobKind, account: AccountID?, from: Int64?, skip: Int = 0, most: Int
-    ) {
+    package init(lane: JobLane, kind: JobKind, account: AccountID?, from: Int64?, most: Int) {
         self.lane = lane
         self.kind = kind
         self.account = account
         self.from = from
-        self.skip = skip
         self.most = most
     }
 }

@@ -161,43 +161,6 @@ import Testing
         }
     }
 
-    @Test func `large claims of a deep lane begin apart from each other and each fourth at the mark`() {
-        var claiming = Self.claiming(nodes: 20, capacity: 50)
-        Self.surveyed(&claiming, [Cases.lane(1, ready: 1_000)])
-        var skips: [Int] = []
-        for round in 0..<40 as Range<Int64> {
-            let shares = Self.shares(claiming.next(at: Cases.at(round)))
-            #expect(shares.map(\.from) == [1_000])
-            skips += shares.map(\.skip)
-            let numbers = (round * 50 + 1)...(round * 50 + 50)
-            var jobs = Self.jobs(numbers)
-            // What lies before them is still there.
-            if shares.first?.skip ?? 0 > 0 { for index in jobs.indices { jobs[index].rank = 9_000 } }
-            claiming.claimed(jobs)
-            for number in numbers { _ = claiming.held.returned(Cases.title(number), .done(note: nil)) }
-        }
-        #expect(skips.count { $0 == 0 } >= 10)
-        #expect(Set(skips).count > 25)
-        #expect(skips.allSatisfy { (0..<2_000).contains($0) })
-        #expect(skips.contains { $0 > 1_500 })
-    }
-
-    @Test func `small claims, shallow lanes and a node alone begin at the mark`() {
-        for (nodes, capacity, ready) in [(20, 31, 1_000), (20, 50, 999), (1, 50, 1_000)]
-            as [(Int16, Int, Int)]
-        {
-            var claiming = Self.claiming(nodes: nodes, capacity: capacity) { $0.depthMin = 1_000 }
-            Self.surveyed(&claiming, [Cases.lane(1, ready: ready)])
-            for round in 0..<4 as Range<Int64> {
-                let shares = Self.shares(claiming.next(at: Cases.at(round)))
-                #expect(shares.allSatisfy { $0.skip == 0 })
-                let numbers = (round * 50 + 1)...(round * 50 + Int64(shares.first?.most ?? 1))
-                claiming.claimed(Self.jobs(numbers))
-                for number in numbers { _ = claiming.held.returned(Cases.title(number), .done(note: nil)) }
-            }
-        }
-    }
-
     @Test func `a busy node gathers slots for five milliseconds or until a quarter is free`() {
         var claiming = Self.claiming(capacity: 8) { $0.depthMin = 1_000 }
         Self.surveyed(&claiming, [Cases.lane(1, ready: 100)])

@@ -32,26 +32,6 @@ import Testing
         }
     }
 
-    @Test func `a claim leaves the first ones to others, where there are as many`() async throws {
-        try await withTestDatabase { db in
-            let node = try await JoinedNode.join(db)
-            let ids = try await db.enqueue(try (0..<12).map { _ in try spec() })
-            let lane = try #require(try await db.store.survey(after: nil, lanes: 1, depth: 99).first)
-            func claim(_ skip: Int, from: Int64? = nil, _ store: PostgresStore) async throws -> [JobID] {
-                let share = LaneShare(
-                    lane: lane.lane, kind: lane.kind, account: lane.account, from: from, skip: skip, most: 3)
-                return try #require(try await store.claim([share], by: node.right)).map(\.title.job)
-            }
-            #expect(try await claim(4, db.store) == Array(ids[4..<7]))
-            #expect(try await claim(4, from: lane.firstRank, db.store) == Array(ids[7..<10]))
-            // Counted from the first that is there, whoever is taking it; locked by nobody.
-            #expect(try await claim(5, db.store) == [ids[11]])
-            #expect(try await claim(5, db.store) == Array(ids[0..<3]))
-            #expect(try await claim(99, db.store) == [ids[3], ids[10]])
-            try await db.expectNoFaults()
-        }
-    }
-
     @Test func `a batch claims several lanes at once, in the order of the rank`() async throws {
         try await withTestDatabase { db in
             let node = try await JoinedNode.join(db)

@@ -59,14 +59,13 @@ extension StorePair {
             .map { (LaneShape($0), $0) }.sorted { $0.0 < $1.0 }
         self.compare("survey", real.map(\.0.text), simulated.map(\.0.text))
         guard !real.isEmpty, real.map(\.0) == simulated.map(\.0) else { return }
-        let chosen = real.indices.filter { _ in self.lots.chance(600) }
-            .map { (index: $0, skip: self.lots.below(3), most: 1 + self.lots.below(3)) }
+        let chosen = real.indices.filter { _ in self.lots.chance(600) }.map { ($0, 1 + self.lots.below(3)) }
         guard !chosen.isEmpty else { return }
         func shares(_ lanes: [LaneBacklog]) -> [LaneShare] {
-            chosen.map { index, skip, most in
+            chosen.map { index, most in
                 LaneShare(
                     lane: lanes[index].lane, kind: lanes[index].kind, account: lanes[index].account,
-                    from: most == 1 ? lanes[index].firstRank : nil, skip: skip, most: most)
+                    from: most == 1 ? lanes[index].firstRank : nil, most: most)
             }
         }
         let got = try await self.real.claim(shares(real.map(\.1)), by: right)

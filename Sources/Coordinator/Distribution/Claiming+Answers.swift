@@ -190,10 +190,7 @@ extension Claiming {
         } else if !known.isDeep {
             known.ready -= jobs.count
         }
-        // Before what was skipped there is more.
-        if share.skip == 0, let rank = jobs.compactMap(\.rank).max() {
-            known.mark = max(known.mark ?? rank, rank)
-        }
+        if let rank = jobs.compactMap(\.rank).max() { known.mark = max(known.mark ?? rank, rank) }
         self.lanes[share.lane] = known
     }
 

@@ -35,8 +35,6 @@ package struct Claiming: Sendable, Equatable {
     var surveyedAt: ClusterInstant?
     /// Where the next page begins; nil for the beginning.
     var cursor: JobLane?
-    /// Large claims of deep lanes so far.
-    var spreads: UInt64 = 0
     /// Since when a slot has been free that the backlog could fill.
     var gatheringSince: ClusterInstant?
     var pausedUntil: ClusterInstant = .zero
@@ -223,16 +221,6 @@ package struct Claiming: Sendable, Equatable {
         }
         return LaneShare(
             lane: turn.lane, kind: known.backlog.kind, account: known.backlog.account, from: from,
-            skip: known.isDeep && from != nil ? self.skip(for: turn.jobs) : 0, most: turn.jobs)
-    }
-
-    /// How many are left to the others, so that nodes seldom meet; nothing that a node does depends on it.
-    private mutating func skip(for jobs: Int) -> Int {
-        let nodes = self.nodes.nodes.count
-        guard nodes > 1, jobs >= self.settings.spreadFrom else { return 0 }
-        self.spreads &+= 1
-        guard self.spreads % 4 != 0 else { return 0 }
-        let window = min(nodes * jobs * self.settings.spreadRounds, self.settings.spreadMax)
-        return Int(Rendezvous.score(self.spreads, self.slot) % UInt64(window))
+            most: turn.jobs)
     }
 }

@@ -37,14 +37,6 @@ extension Claiming {
         package var busyRingPause: Duration = .milliseconds(20)
         /// Under a backlog a claim waits until a quarter of the slots is free, but no longer than this.
         package var gatherFor: Duration = .milliseconds(5)
-        /// Claims of so many of a deep lane begin apart from each other, within so many times what all nodes would claim;
-        /// but each fourth of a node at the lane's beginning, so that nothing is passed over for long.
-        ///
-        /// Measured: twenty nodes that all begin at the same place spend most of a claim on stepping over what the
-        /// others have locked. With twice the jobs of a round the places are half empty.
-        package var spreadFrom = 32
-        package var spreadRounds = 2
-        package var spreadMax = 4_000
         /// So often a claim begins at its lane's beginning, for what came in below the mark.
         package var beginningEvery: Duration = .seconds(1)
         /// An overloaded node leaves jobs to others that have waited less: if others were better off, they would

@@ -80,7 +80,7 @@ package enum Rendezvous {
     }
 
     /// The finish of SplitMix64, so that neighbouring slots have unrelated scores.
-    static func score(_ account: UInt64, _ slot: Slot) -> UInt64 {
+    private static func score(_ account: UInt64, _ slot: Slot) -> UInt64 {
         var mixed = account &+ UInt64(UInt16(bitPattern: slot.rawValue)) &* 0x9e37_79b9_7f4a_7c15
         mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
         mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb

@@ -6,9 +6,6 @@ import PostgresDriver
 /// It makes sure of that itself. What it reads of limits is as old as its snapshot, so it also compares their number
 /// in the snapshot with the sequence, which is not: when they differ, a limit has come into being since, and it claims
 /// nothing. Who makes a limit waits for those that began before (``gate``), and finds their claims then.
-///
-/// What others have locked is stepped over, row by row, and each such step costs as much as a job does otherwise; so
-/// who claims many where there are many more counts some off first (``LaneShare/skip``), which locks nothing.
 enum ClaimStatement {
     /// Rows of jobs, with what came of it in front; a row without a job if there is none.
     static func claim(_ shares: [LaneShare], by right: NodeRight) -> PostgresStatement {
@@ -20,17 +17,10 @@ enum ClaimStatement {
             where (select count(*) from gate) > 0
         ), picked as materialized (
             select p.tid from unnest(
-                \(shares.map(\.lane.rawValue)), \(shares.map { $0.from ?? .min }),
-                \(shares.map { Int32(clamping: $0.skip) }), \(shares.map { Int32(clamping: $0.most) })
-            ) as a (lane, first, skip, most)
-            left join lateral (
-                select r.rank, r.job from flotilla.ready r
-                where a.skip > 0 and r.lane = a.lane and r.rank >= a.first
-                order by r.rank, r.job offset a.skip limit 1
-            ) s on true
+                \(shares.map(\.lane.rawValue)), \(shares.map { $0.from ?? .min }), \(shares.map { Int32(clamping: $0.most) })
+            ) as a (lane, first, most)
             cross join lateral (
-                select r.ctid as tid from flotilla.ready r
-                where r.lane = a.lane and (r.rank, r.job) >= (coalesce(s.rank, a.first), coalesce(s.job, 0))
+                select r.ctid as tid from flotilla.ready r where r.lane = a.lane and r.rank >= a.first
                 order by r.rank, r.job limit a.most
                 for update skip locked
             ) p

@@ -105,9 +105,7 @@ final class ClaimJobsStatement: RightfulStatement {
             }
             if database.twin == .claimWithoutBound { most = .max }
             var got = 0
-            var left = (snapshot.ready[share.lane] ?? []).drop { $0.rank < share.from ?? .min }
-            if !self.isLimited, left.count > share.skip { left = left.dropFirst(share.skip) }
-            for row in left {
+            for row in snapshot.ready[share.lane] ?? [] where row.rank >= share.from ?? .min {
                 guard got < most else { break }
                 guard database.tables.jobs.isReady(row.job, in: share.lane),
                     let content = database.tables.jobs.jobs[row.job]?.content

@@ -77,6 +77,25 @@ import Testing
         #expect(keeper.ended(Self.title(5)) == [])
     }
 
+    @Test
+    func `a taking that a failover has taken back is noticed by the second reading that does not know of it`()
+    {
+        var keeper = Self.owner()
+        let older = [Self.row(Self.me, owner: nil, 4)]
+        #expect(keeper.read(older, living: Self.both, at: Self.at(1)) == [])
+        #expect(keeper.isInDoubt)
+        // The first was only late.
+        #expect(keeper.read([Self.row(Self.me, owner: Self.me, 5)], living: Self.both, at: Self.at(2)) == [])
+        #expect(!keeper.isInDoubt)
+        #expect(keeper.read(older, living: Self.both, at: Self.at(3)) == [])
+        #expect(keeper.acting == [Self.title(5)])
+        #expect(keeper.read(older, living: Self.both, at: Self.at(4)) == [.cut(Self.title(5))])
+        #expect(!keeper.isInDoubt && keeper.acting == [])
+        #expect(
+            keeper.read(older, living: Self.both, at: Self.at(5))
+                == [.take(Self.number, after: Self.title(4).epoch)])
+    }
+
     @Test func `a lost right is noticed by a refused write and by a newer row, not by an older one`() {
         var keeper = Self.owner()
         // Read before the taking, came after it.

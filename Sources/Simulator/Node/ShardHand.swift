@@ -70,7 +70,8 @@ final class ShardHand {
             let living = Set(view.members.filter { $0.status != .dead }.map(\.incarnation))
             let believed = self.process.twin == .shardTakenFromTheLiving ? [] : living
             let orders = self.keeper.read(statement.records, living: believed, at: self.process.now)
-            self.seen = orders.isEmpty ? (statement.changes, view.version) : (-1, -1)
+            self.seen =
+                orders.isEmpty && !self.keeper.isInDoubt ? (statement.changes, view.version) : (-1, -1)
             self.perform(orders)
         }
     }

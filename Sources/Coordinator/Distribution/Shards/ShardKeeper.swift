@@ -24,6 +24,11 @@ package struct ShardKeeper: Sendable, Equatable {
     var states: [ShardNumber: State] = [:]
     /// The last epoch that this node had and gave up or lost; what is older is no news.
     var past: [ShardNumber: Epoch] = [:]
+    /// What a reading did not know of yet: the epoch is newer than the row's.
+    ///
+    /// The next reading began when this one had ended, and cannot be older than the taking: if it does not know either, a
+    /// failover has taken the taking back.
+    var doubted: [ShardNumber: Epoch] = [:]
     var isIsolated = false
     /// Sick or stopping: takes nothing, and gives up what it has.
     package internal(set) var isResigned = false
@@ -59,6 +64,8 @@ package struct ShardKeeper: Sendable, Equatable {
         }
     }
 
+    /// One reading at a time: the next one begins when this one has been told.
+    ///
     /// - Parameters:
     ///   - records: all of them, or those in which this incarnation is wanted or owner and those it ``knows``.
     ///   - living: the incarnations that live as far as this node knows.
@@ -66,8 +73,13 @@ package struct ShardKeeper: Sendable, Equatable {
         _ records: [ShardRecord], living: Set<Incarnation>, at now: ClusterInstant
     ) -> [ShardOrder] {
         guard !self.isIsolated else { return [] }
-        return records.flatMap { self.read($0, living: living, at: now) }
+        let orders = records.flatMap { self.read($0, living: living, at: now) }
+        self.doubted = self.doubted.filter { self.epoch(of: $0.key) == $0.value }
+        return orders
     }
+
+    /// Whether another reading should follow soon.
+    package var isInDoubt: Bool { !self.doubted.isEmpty }
 
     /// Shards that it wants to read about whatever their rows say.
     package var knows: [ShardNumber] { self.states.keys.sorted() }
@@ -77,8 +89,11 @@ package struct ShardKeeper: Sendable, Equatable {
     ) -> [ShardOrder] {
         let number = record.number
         if let epoch = self.epoch(of: number) {
-            // A row with an older epoch was read before this one was drawn.
-            guard let known = record.epoch, known >= epoch else { return [] }
+            // A row with an older epoch was read before this one was drawn; but not twice.
+            guard let known = record.epoch, known >= epoch else {
+                return self.doubt(ShardTitle(number: number, epoch: epoch))
+            }
+            self.doubted[number] = nil
             guard known == epoch, record.owner == self.me else {
                 return self.lost(ShardTitle(number: number, epoch: epoch))
             }
@@ -95,6 +110,11 @@ package struct ShardKeeper: Sendable, Equatable {
         if let owner = record.owner, living.contains(owner) { return [] }
         self.states[number] = .taking
         return [.take(number, after: record.epoch)]
+    }
+
+    private mutating func doubt(_ title: ShardTitle) -> [ShardOrder] {
+        guard self.doubted.updateValue(title.epoch, forKey: title.number) == title.epoch else { return [] }
+        return self.lost(title)
     }
 
     func epoch(of number: ShardNumber) -> Epoch? {

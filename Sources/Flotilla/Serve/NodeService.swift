@@ -46,15 +46,13 @@ struct NodeService: Service {
         let desk = AccountDesk(store: store, vault: vault, standing: board, scrypt: scrypt)
         let agent = self.agent(board, gauge, announcement)
         let claims = PostgresStore(pool: self.pool, lane: .claims)
-        let recovery = Recovery(
-            vault: vault, names: store, transfers: store, cluster: store, departures: store, standing: board,
-            logger: self.logger)
         let queue = NodeQueue(
             store: store, claims: claims, files: vault,
             homes: JobFileDesk(files: files, names: store), standing: board, doorbell: doorbell, meter: gauge,
             most: self.settings.jobsMax, reach: self.settings.webhooksReach, logger: self.logger)
         let shards = NodeShards(
-            claims: claims, standing: board, works: [recovery] + queue.works, logger: self.logger)
+            claims: claims, standing: board, works: self.fileWorks(store, vault, board) + queue.works,
+            logger: self.logger)
         let doors = Doors(
             settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
             members: store, leases: store, feed: store, webhooks: store, events: store, jobs: store,
@@ -97,6 +95,18 @@ struct NodeService: Service {
             store: store, lines: PostgresHeartbeatLines(server: self.database.heartbeats), mount: vault,
             meter: gauge, profile: self.profile, drain: MemberOwnDrain(store), board: board,
             logger: self.logger)
+    }
+
+    /// What of the files is some node's standing work.
+    private func fileWorks(
+        _ store: PostgresStore, _ vault: PosixVault, _ board: StandingBoard
+    ) -> [any StandingWork] {
+        [
+            Recovery(
+                vault: vault, names: store, transfers: store, segments: store, cluster: store,
+                departures: store, standing: board, logger: self.logger),
+            UploadTidying(upkeep: store, store: store, vault: vault, logger: self.logger),
+        ]
     }
 
     /// How long an external database may take to answer at start.

@@ -18,7 +18,16 @@ package final class UploadService: Service {
     let logger: Logger
     let memory: UploadMemory
     let noter: UploadNoter
-    private let sessions = Mutex<[ObjectIdentifier: UploadSession]>([:])
+    private let receiving = Mutex(Receiving())
+
+    /// What is being received now.
+    private struct Receiving {
+        var sessions: [ObjectIdentifier: (session: UploadSession, turn: UploadTurn)] = [:]
+        var isEnding = false
+    }
+
+    /// How often the end of the last session is looked for at the stop.
+    private static let pause: Duration = .milliseconds(5)
 
     package init(
         files: FileService, area: any SegmentArea, store: any UploadStore, names: any UploadNames,
@@ -34,14 +43,30 @@ package final class UploadService: Service {
         self.noter = UploadNoter(store: store, batch: limits.noteBatch, attempts: limits.noteAttempts)
     }
 
-    /// Ends on graceful shutdown, after the notes that wait then; to be stopped after the doors and before the node
-    /// leaves.
+    /// Ends on graceful shutdown: what is received then is cut off, made durable and noted, so that its client goes on
+    /// elsewhere where it stopped.
+    ///
+    /// To be stopped before ``FileService/run()``, and before the node leaves.
     package func run() async throws {
-        await cancelWhenGracefulShutdown {
-            await withTaskGroup { group in
-                group.addTask { await self.noter.run() }
-                group.addTask { await self.tick() }
-            }
+        await withTaskGroup { group in
+            group.addTask { await self.noter.run() }
+            group.addTask { await self.tick() }
+            try? await gracefulShutdown()
+            await self.endSessions()
+            group.cancelAll()
+        }
+    }
+
+    private func endSessions() async {
+        self.receiving.withLock { receiving in
+            receiving.isEnding = true
+            for entry in receiving.sessions.values { entry.turn.end() }
+        }
+        let until = ContinuousClock.now + self.limits.turnPatience
+        while !Task.isCancelled, ContinuousClock.now < until,
+            self.receiving.withLock({ !$0.sessions.isEmpty })
+        {
+            try? await Task.sleep(for: Self.pause)
         }
     }
 
@@ -54,7 +79,7 @@ package final class UploadService: Service {
     private func tick() async {
         while !Task.isCancelled {
             do { try await Task.sleep(for: self.limits.notedAfter / 3) } catch { return }
-            for session in self.sessions.withLock({ Array($0.values) }) { session.tick() }
+            for session in self.receiving.withLock({ $0.sessions.values.map(\.session) }) { session.tick() }
         }
     }
 
@@ -128,6 +153,9 @@ package final class UploadService: Service {
         _ piece: UploadPiece, to id: UploadID, by caller: Caller, body: Body
     ) async throws(UploadError) -> UploadProgress where Body.Element == ByteBuffer {
         let right = try self.right()
+        guard self.isRunning, self.receiving.withLock({ !$0.isEnding }) else {
+            throw .file(.notServing(reason: "this node is stopping", retryAfterSeconds: 1))
+        }
         do throws(FileServiceError) { try self.files.uploads.enter() } catch { throw .file(error) }
         defer { self.files.uploads.leave() }
         // Others' requests are not called off.
@@ -160,11 +188,15 @@ package final class UploadService: Service {
             // Nothing more is to come.
             return UploadProgress(upload: try await self.read(id, by: caller))
         }
-        self.sessions.withLock { $0[ObjectIdentifier(session.value)] = session.value }
+        let key = ObjectIdentifier(session.value)
+        self.receiving.withLock { receiving in
+            receiving.sessions[key] = (session.value, turn)
+            if receiving.isEnding { turn.end() }
+        }
+        defer { _ = self.receiving.withLock { $0.sessions.removeValue(forKey: key) } }
         let patience = StreamPatience(
             incarnation: right.incarnation, longest: self.files.limits.isolationPatience)
         await session.value.receive(body, turn: turn, patience: patience, standing: self.files.standing)
-        _ = self.sessions.withLock { $0.removeValue(forKey: ObjectIdentifier(session.value)) }
         return try await self.ended(session.value, session.file, by: caller, right, &left)
     }
 

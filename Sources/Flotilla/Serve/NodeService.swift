@@ -39,6 +39,7 @@ struct NodeService: Service {
         let files = FileService(
             vault: vault, names: store, transfers: store, standing: board, log: log, limits: limits,
             logger: self.logger)
+        let uploads = self.uploads(of: files, vault, store)
         let scrypt = ScryptPool()
         let gatekeeper = Gatekeeper(
             store: store, cache: cache?.view, standing: board, cacheKey: facts.cacheKey, logger: self.logger,
@@ -54,11 +55,10 @@ struct NodeService: Service {
             claims: claims, standing: board, works: self.fileWorks(store, vault, board) + queue.works,
             logger: self.logger)
         let doors = Doors(
-            settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
-            members: store, leases: store, feed: store, webhooks: store, events: store, jobs: store,
-            schedules: store, queue: queue, shards: store, shardExplainer: shards.explainer, standing: board,
-            cache: cache?.view, gauge: gauge, agent: agent,
-            logger: self.logger)
+            settings: self.settings, files: files, uploads: uploads, gatekeeper: gatekeeper, desk: desk,
+            transfers: store, members: store, leases: store, feed: store, webhooks: store, events: store,
+            jobs: store, schedules: store, queue: queue, shards: store, shardExplainer: shards.explainer,
+            standing: board, cache: cache?.view, gauge: gauge, agent: agent, logger: self.logger)
         let runtime = self.runtime(claims, vault, gauge, board)
 
         let leases = BatchingLeaseDesk(store: claims, standing: board, logger: self.logger)
@@ -71,7 +71,7 @@ struct NodeService: Service {
         // They stop before the node leaves: what it holds is ended while it still has the right to.
         services += shards.services
         services += [leases, sweeper, duties]
-        services += [log, files]
+        services += [log, files, uploads]
         // Before the files: what a job has begun to change, it still ends.
         services += queue.services
         services.append(announcement.service(desk: desk, standing: board))
@@ -94,6 +94,14 @@ struct NodeService: Service {
         ClusterRuntime(
             store: store, lines: PostgresHeartbeatLines(server: self.database.heartbeats), mount: vault,
             meter: gauge, profile: self.profile, drain: MemberOwnDrain(store), board: board,
+            logger: self.logger)
+    }
+
+    private func uploads(
+        of files: FileService, _ vault: PosixVault, _ store: PostgresStore
+    ) -> UploadService {
+        UploadService(
+            files: files, area: vault, store: store, names: store, limits: UploadLimits(),
             logger: self.logger)
     }
 

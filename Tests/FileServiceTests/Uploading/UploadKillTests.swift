@@ -5,6 +5,7 @@ import FileService
 import Foundation
 import NIOCore
 import PostgresStore
+import ServiceLifecycle
 import Testing
 
 /// A node dies, or is left behind, at each step of an upload; another one goes on.
@@ -178,6 +179,37 @@ struct UploadKillTests {
                     #expect(try await cluster.segments(of: id).map(\.begin) == [0, 3])
                 }
             }
+        }
+    }
+
+    @Test func `a node that stops makes durable what it has, and ends what it receives`() async throws {
+        try await TestCluster.with { cluster in
+            var limits = UploadLimits()
+            // Only the stop notes anything.
+            limits.gatheredBytes = 3
+            limits.notedAfter = .seconds(3_600)
+            let one = try await cluster.node("one", uploads: limits)
+            let id = try await one.begin("a.txt", 6)
+            let (body, feed) = Self.slow()
+            let group = ServiceGroup(services: [one.files, one.uploads], logger: TestCluster.logger)
+            async let running: Void = group.run()
+            try await eventually("it runs") { one.files.isRunning && one.uploads.isRunning }
+            async let early = one.uploads.append(
+                UploadPiece(offset: 0), to: id, by: cluster.caller, body: body)
+            feed.yield(ByteBuffer(string: "abc"))
+            try await eventually("the bytes are written") {
+                guard let name = try await cluster.staged().first else { return false }
+                let path = "\(cluster.folder)/.flotilla/staging/\(name)"
+                return FileManager.default.contents(atPath: path) == Data("abc".utf8)
+            }
+            #expect(try await cluster.database.store.upload(id)?.0.durable == 0)
+            await group.triggerGracefulShutdown()
+            var failure: (any Error)?
+            do { _ = try await early } catch { failure = error }
+            #expect(failure as? UploadError == .taken)
+            #expect(try await cluster.database.store.upload(id)?.0.durable == 3)
+            try await running
+            withExtendedLifetime(feed) {}
         }
     }
 

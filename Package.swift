@@ -137,9 +137,8 @@ let package = Package(
         .target(
             name: "FilesHTTP",
             dependencies: [
-                "ClusterModel", "ClusterPorts", "FileService", "HTTPDoor", httpTypes, hummingbird, lifecycle,
-                logging,
-                nioCore, nioHTTPTypes,
+                "ClusterModel", "ClusterPorts", "FileService", "HTTPDoor", crypto, httpTypes, hummingbird,
+                lifecycle, logging, nioCore, nioHTTPTypes,
             ],
             swiftSettings: ours),
         .target(

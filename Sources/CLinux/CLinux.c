@@ -111,6 +111,11 @@ int flotilla_start_writing_out(int fd, int64_t offset, int64_t count) {
     return sync_file_range(fd, offset, count, SYNC_FILE_RANGE_WRITE);
 }
 
+int64_t flotilla_copy_range(int from, int to, int64_t offset, int64_t count) {
+    loff_t source = offset, target = offset;
+    return copy_file_range(from, &source, to, &target, (size_t)count, 0);
+}
+
 // MARK: Processes
 
 // Runs in the child: only what is safe between fork and exec.

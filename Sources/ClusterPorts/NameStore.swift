@@ -141,7 +141,11 @@ package struct StagedIdentity: Sendable, Hashable {
     }
 }
 
-/// A name below staging that nobody else ever uses: `i<incarnation>/<operation>-<random>`.
+/// A name below staging that nobody else ever uses: `i<incarnation>/<operation>-<random>`, or, for a segment of a
+/// resumable upload, `u<incarnation>/.<upload>-<random>`.
+///
+/// Programs that know no segments look only into folders that begin with `i`, and refuse names that begin with a dot:
+/// they neither clear segments away nor take a decided one for gone.
 package struct StagedName: Sendable, Hashable, CustomStringConvertible {
     package var incarnation: Incarnation
     /// One component, without slash.
@@ -152,7 +156,9 @@ package struct StagedName: Sendable, Hashable, CustomStringConvertible {
         self.file = file
     }
 
-    package var folder: String { "i\(self.incarnation)" }
+    /// Whether it is a segment of a resumable upload.
+    package var isSegment: Bool { self.file.hasPrefix(".") }
+    package var folder: String { (self.isSegment ? "u" : "i") + "\(self.incarnation)" }
     package var description: String { "\(self.folder)/\(self.file)" }
 }
 

@@ -131,7 +131,8 @@ extension FileRequest {
             waits: try Self.waits(headers))
     }
 
-    private static func length(_ headers: HTTPFields) throws(Problem) -> Int64? {
+    /// Nil for a body in chunks.
+    static func length(_ headers: HTTPFields) throws(Problem) -> Int64? {
         if let text = headers[.contentLength] {
             guard let length = Int64(text), length >= 0 else {
                 throw FileHeaders.invalid(.contentLength, text, "it is no length")
@@ -151,7 +152,8 @@ extension FileRequest {
         return nil
     }
 
-    private static func waits(_ headers: HTTPFields) throws(Problem) -> Bool {
+    /// Whether the client wants to hear `100 Continue` before it sends the body.
+    static func waits(_ headers: HTTPFields) throws(Problem) -> Bool {
         guard let expect = headers[.expect] else { return false }
         guard expect.lowercased() == "100-continue" else {
             throw Problem(.expectationFailed, .expectationFailed, "“\(expect)” is not 100-continue")

@@ -4,11 +4,13 @@ package import HTTPDoor
 package import Logging
 package import ServiceLifecycle
 
-/// The front door for clients: `/files/…` and `/health/…`.
+/// The front door for clients: `/files/…`, `/uploads/…` and `/health/…`.
 package enum FilesDoor {
     /// What the door needs of the node.
     package struct Dependencies: Sendable {
         package var files: FileService
+        /// Has to run as long as the door does.
+        package var uploads: UploadService
         package var gatekeeper: Gatekeeper
         package var standing: any NodeStanding
         package var gauge: RequestGauge
@@ -20,12 +22,14 @@ package enum FilesDoor {
         package var accountRequestsMax: Int?
 
         package init(
-            files: FileService, gatekeeper: Gatekeeper, standing: any NodeStanding, gauge: RequestGauge,
-            trustedProxies: Set<String> = [], requestsMax: Int? = nil, accountRequestsMax: Int? = nil
+            files: FileService, uploads: UploadService, gatekeeper: Gatekeeper,
+            standing: any NodeStanding, gauge: RequestGauge, trustedProxies: Set<String> = [],
+            requestsMax: Int? = nil, accountRequestsMax: Int? = nil
         ) {
             self.requestsMax = requestsMax
             self.accountRequestsMax = accountRequestsMax
             self.files = files
+            self.uploads = uploads
             self.gatekeeper = gatekeeper
             self.standing = standing
             self.gauge = gauge
@@ -42,7 +46,7 @@ package enum FilesDoor {
     ) -> any Service {
         let dropped = DroppedDownloads()
         let responder = FilesResponder(
-            files: needs.files, gatekeeper: needs.gatekeeper, gauge: needs.gauge,
+            files: needs.files, uploads: needs.uploads, gatekeeper: needs.gatekeeper, gauge: needs.gauge,
             accounts: AccountGauge(limit: needs.accountRequestsMax), trustedProxies: needs.trustedProxies,
             dropped: dropped)
         return DoorServer(

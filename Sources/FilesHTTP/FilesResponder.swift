@@ -7,9 +7,10 @@ import Hummingbird
 import HummingbirdCore
 import NIOCore
 
-/// Answers `/files/…`: finds out who asks, then hands over to the file service.
+/// Answers `/files/…` and `/uploads/…`: finds out who asks, then hands over to the file service.
 struct FilesResponder: DoorService {
     let files: FileService
+    let uploads: UploadService
     let gatekeeper: Gatekeeper
     let gauge: RequestGauge
     let accounts: AccountGauge
@@ -19,31 +20,50 @@ struct FilesResponder: DoorService {
     func answer(
         _ request: Request, to target: RequestTarget, context: DoorContext
     ) async throws -> Response {
-        if request.method == .options && request.head.path == "*" { return Self.options }
+        if request.method == .options && request.head.path == "*" { return Self.options() }
+        if TusRequest.isMeant(method: request.method, target: target, headers: request.headers) {
+            guard request.method != .options else { return Self.options(TusHeaders.allowed) }
+            return try await self.answerTus(request, to: target, context: context)
+        }
         guard target.components.first.map({ $0.elementsEqual("files".utf8) }) == true else {
             throw Problem.noRoute(request.head.path ?? "")
         }
         let asked = try FileRequest(
             method: request.method, target: target, headers: request.headers,
             authority: request.head.authority)
-        if asked == .options { return Self.options }
-        let client = ForwardedClient.address(
-            peer: context.peer, forwardedFor: request.headers[FileHeaders.forwardedFor],
-            trusted: self.trustedProxies)
-        let caller = Caller(
-            account: try await self.account(request.headers, client: client), client: client,
-            protocol: "http")
-        guard let place = self.accounts.enter(caller.account.name) else {
-            self.gauge.refused(by: .account)
-            throw FileProblems.accountBusy(caller.account.name, limit: self.accounts.limit ?? 0)
-        }
+        if asked == .options { return Self.options() }
+        let (caller, place) = try await self.admit(request, context, speaking: "http")
         // An answer whose body is still to be sent keeps it longer.
         defer { withExtendedLifetime(place) {} }
         return try await self.perform(asked, request, by: caller, at: place, context: context)
     }
 
-    private static let options = Response(
-        status: .noContent, headers: [.allow: FileRequest.allowed, .acceptRanges: "bytes"])
+    /// Finds out who asks, and counts the request among its account's until the place is let go.
+    ///
+    /// - Parameter language: What the transfer log shows as the protocol.
+    func admit(
+        _ request: Request, _ context: DoorContext, speaking language: String
+    ) async throws(Problem) -> (Caller, AccountPlace) {
+        let client = ForwardedClient.address(
+            peer: context.peer, forwardedFor: request.headers[FileHeaders.forwardedFor],
+            trusted: self.trustedProxies)
+        let caller = Caller(
+            account: try await self.account(request.headers, client: client), client: client,
+            protocol: language)
+        guard let place = self.accounts.enter(caller.account.name) else {
+            self.gauge.refused(by: .account)
+            throw FileProblems.accountBusy(caller.account.name, limit: self.accounts.limit ?? 0)
+        }
+        return (caller, place)
+    }
+
+    /// Below `/files/` POST begins uploads, so it is named there, although it needs tus.
+    private static func options(_ allowed: String = FileRequest.allowed + ", POST") -> Response {
+        var headers = TusHeaders.capabilities
+        headers[.allow] = allowed
+        headers[.acceptRanges] = "bytes"
+        return Response(status: .noContent, headers: headers)
+    }
 
     private func account(_ headers: HTTPFields, client: String) async throws(Problem) -> Account {
         do throws(AccessError) {
@@ -80,7 +100,7 @@ struct FilesResponder: DoorService {
         context: DoorContext
     ) async throws -> Response {
         switch asked {
-        case .options: return Self.options
+        case .options: return Self.options()
         case .read(let path, let conditions, let listing):
             return try await self.doing(.reading) {
                 try await self.read(

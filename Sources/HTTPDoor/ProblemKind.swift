@@ -14,6 +14,7 @@ package enum ProblemKind: String, Sendable, CaseIterable {
     case tooLarge = "too-large"
     case unsupportedMediaType = "unsupported-media-type"
     case expectationFailed = "expectation-failed"
+    case unsupportedVersion = "unsupported-version"
     case noRoute = "no-route"
     case methodNotAllowed = "method-not-allowed"
     case invalidRange = "invalid-range"
@@ -40,6 +41,8 @@ package enum ProblemKind: String, Sendable, CaseIterable {
     case forbiddenLink = "forbidden-link"
     case changed
     case busy
+    case wrongOffset = "wrong-offset"
+    case uploadEnded = "upload-ended"
     case taken
     case tooMany = "too-many"
 
@@ -66,6 +69,7 @@ package enum ProblemKind: String, Sendable, CaseIterable {
         case .tooLarge: "The body is too large"
         case .unsupportedMediaType: "The type or coding of the body is not supported"
         case .expectationFailed: "The expectation cannot be met"
+        case .unsupportedVersion: "The version of the protocol is not spoken here"
         case .noRoute: "Nothing is served at this address"
         case .methodNotAllowed: "The method is not allowed here"
         case .invalidRange: "The range is not well formed"
@@ -86,6 +90,8 @@ package enum ProblemKind: String, Sendable, CaseIterable {
         case .forbiddenLink: "A link is in the way"
         case .changed: "It has changed meanwhile"
         case .busy: "It is being changed by another request"
+        case .wrongOffset: "The upload goes on at another byte"
+        case .uploadEnded: "The upload has ended"
         case .taken: "The name is taken"
         case .tooMany: "There are as many as there may be"
         case .notServing: "This node is not serving now"

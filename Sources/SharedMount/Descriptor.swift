@@ -76,6 +76,15 @@ final class Descriptor: Sendable {
         guard retried({ fsync(self.raw) }) == 0 else { throw .now("fsync") }
     }
 
+    /// The bytes, and of the file's attributes what finding them needs.
+    func syncData() throws(SystemFailure) {
+        guard retried({ fdatasync(self.raw) }) == 0 else { throw .now("fdatasync") }
+    }
+
+    func truncate(to size: Int64) throws(SystemFailure) {
+        guard retried({ ftruncate(self.raw, off_t(size)) }) == 0 else { throw .now("ftruncate") }
+    }
+
     /// Writes all of it.
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(SystemFailure) {
         var done = 0

@@ -1,4 +1,5 @@
 import ClusterModel
+import ClusterPorts
 import Glibc
 
 /// Where things are below the mount's root, and their rights.
@@ -24,6 +25,13 @@ enum Layout {
     static let longestList = 10_000
 
     static func staging(of incarnation: Incarnation) -> String { "\(Self.staging)/i\(incarnation)" }
+    /// Of an incarnation's folders below staging: for what names' rows name, and for segments.
+    static let stagingPrefixes = ["i", "u"]
+    /// Where segments of resumable uploads are; ``StagedName`` tells why they are apart.
+    static func segments(of incarnation: Incarnation) -> String { "\(Self.staging)/u\(incarnation)" }
+    static func folder(of name: StagedName) -> String {
+        name.isSegment ? Self.segments(of: name.incarnation) : Self.staging(of: name.incarnation)
+    }
     static func home(of account: AccountName) -> String { "\(Self.homes)/\(account)" }
 
     /// 16 hexadecimal digits that nobody else draws.

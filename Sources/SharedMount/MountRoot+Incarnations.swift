@@ -32,9 +32,11 @@ extension MountRoot {
             throw error.about("\(Layout.incarnations)/\(incarnation)")
         }
         try naming(Layout.incarnations) { () throws(SystemFailure) in try folder.sync() }
-        try naming(Layout.staging(of: incarnation)) { () throws(SystemFailure) in
-            let staging = try self.folder.openFolder(Layout.staging)
-            try staging.ensureFolder(Array("i\(incarnation)".utf8), syncing: true)
+        for prefix in Layout.stagingPrefixes {
+            try naming("\(Layout.staging)/\(prefix)\(incarnation)") { () throws(SystemFailure) in
+                let staging = try self.folder.openFolder(Layout.staging)
+                try staging.ensureFolder(Array("\(prefix)\(incarnation)".utf8), syncing: true)
+            }
         }
         for old in noted.dropLast(Layout.keptIncarnations) {
             try naming("\(Layout.incarnations)/\(old)") { () throws(SystemFailure) in

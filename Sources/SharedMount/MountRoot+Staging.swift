@@ -6,18 +6,21 @@ import struct Foundation.UUID
 
 extension MountRoot {
     /// A name in staging that nobody else ever uses.
-    private func freshName(_ operation: UUID, _ incarnation: Incarnation) -> StagedName {
+    private func freshName(
+        _ operation: UUID, _ incarnation: Incarnation, isSegment: Bool = false
+    ) -> StagedName {
         StagedName(
-            incarnation: incarnation, file: "\(operation.uuidString.lowercased())-\(Layout.randomDigits())")
+            incarnation: incarnation,
+            file: (isSegment ? "." : "") + "\(operation.uuidString.lowercased())-\(Layout.randomDigits())")
     }
 
     /// Its folder and the file, which the caller may remove by the folder later.
     func stage(
-        _ operation: UUID, for incarnation: Incarnation
+        _ operation: UUID, for incarnation: Incarnation, isSegment: Bool = false
     ) throws(VaultError) -> (name: StagedName, folder: Descriptor, file: Descriptor) {
-        let name = self.freshName(operation, incarnation)
+        let name = self.freshName(operation, incarnation, isSegment: isSegment)
         return try naming("staging \(name)") { () throws(SystemFailure) in
-            let folder = try self.folder.openFolder(Layout.staging(of: incarnation))
+            let folder = try self.folder.openFolder(Layout.folder(of: name))
             let file = try folder.open(
                 Array(name.file.utf8), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: Layout.fileMode)
             return (name, folder, file)
@@ -36,12 +39,12 @@ extension MountRoot {
     /// Nil when the incarnation's folder is gone.
     func stagedEntry(_ name: StagedName) throws(VaultError) -> Entry? {
         let bytes = Array(name.file.utf8)
-        guard !bytes.isEmpty, !bytes.contains(UInt8(ascii: "/")), !bytes.contains(0),
-            !bytes.starts(with: ".".utf8)
+        let plain = bytes.dropFirst(name.isSegment ? 1 : 0)
+        guard !plain.isEmpty, !plain.contains(UInt8(ascii: "/")), !plain.contains(0),
+            !plain.starts(with: ".".utf8)
         else { throw .forbidden("the staged name “\(name.file)”") }
         do {
-            return Entry(
-                folder: try self.folder.openFolder(Layout.staging(of: name.incarnation)), name: bytes)
+            return Entry(folder: try self.folder.openFolder(Layout.folder(of: name)), name: bytes)
         } catch {
             if error.code == ENOENT { return nil }
             throw error.about("staging \(name)")
@@ -68,37 +71,49 @@ extension MountRoot {
         let names = try naming(Layout.staging) { () throws(SystemFailure) in
             try folder.anyNames(limit: Layout.longestList)
         }
-        return names.compactMap { $0.first == UInt8(ascii: "i") ? Incarnation(name: $0.dropFirst()) : nil }
-            .sorted()
+        let found = names.compactMap { name -> Incarnation? in
+            let isOurs = Layout.stagingPrefixes.contains { name.starts(with: $0.utf8) }
+            return isOurs ? Incarnation(name: name.dropFirst()) : nil
+        }
+        return Set(found).sorted()
     }
 
-    /// In the order of their names.
+    /// In the order of their names; segments last.
     ///
     /// Names that are not UTF-8 are not ours and left out.
     func staged(of incarnation: Incarnation) throws(VaultError) -> [StagedName] {
-        let folder: Descriptor
-        do {
-            folder = try self.folder.openFolder(Layout.staging(of: incarnation))
-        } catch {
-            if error.code == ENOENT { return [] }
-            throw error.about(Layout.staging(of: incarnation))
+        var staged: [StagedName] = []
+        for path in [Layout.staging(of: incarnation), Layout.segments(of: incarnation)] {
+            let folder: Descriptor
+            do {
+                folder = try self.folder.openFolder(path)
+            } catch {
+                if error.code == ENOENT { continue }
+                throw error.about(path)
+            }
+            let names = try naming(path) { () throws(SystemFailure) in
+                try folder.anyNames(limit: Layout.longestList)
+            }
+            staged += names.compactMap { String(validating: $0, as: UTF8.self) }.sorted()
+                .map { StagedName(incarnation: incarnation, file: $0) }
+                // What lies in the other one's folder is nobody's doing but people's.
+                .filter { Layout.folder(of: $0) == path }
         }
-        let names = try naming(Layout.staging(of: incarnation)) { () throws(SystemFailure) in
-            try folder.anyNames(limit: Layout.longestList)
-        }
-        return names.compactMap { String(validating: $0, as: UTF8.self) }.sorted()
-            .map { StagedName(incarnation: incarnation, file: $0) }
+        return staged
     }
 
+    /// False: one of the two folders is not empty.
     func removeStaging(of incarnation: Incarnation) throws(VaultError) -> Bool {
         let folder = try self.openOwn(Layout.staging)
-        do {
-            try folder.removeFolder(Array("i\(incarnation)".utf8))
-        } catch {
-            switch error.code {
-            case ENOENT: return true
-            case ENOTEMPTY, EEXIST: return false
-            default: throw error.about(Layout.staging(of: incarnation))
+        for prefix in Layout.stagingPrefixes {
+            do {
+                try folder.removeFolder(Array("\(prefix)\(incarnation)".utf8))
+            } catch {
+                switch error.code {
+                case ENOENT: continue
+                case ENOTEMPTY, EEXIST: return false
+                default: throw error.about("\(Layout.staging)/\(prefix)\(incarnation)")
+                }
             }
         }
         return true

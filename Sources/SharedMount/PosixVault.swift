@@ -128,6 +128,29 @@ extension PosixVault {
     }
 }
 
+extension PosixVault: SegmentArea {
+    package func makeSegment(
+        _ upload: UploadID, for incarnation: Incarnation
+    ) async throws(VaultError) -> any SegmentFile {
+        let calls = self.calls
+        return try await self.perform { root throws(VaultError) in
+            let made = try root.stage(upload.rawValue, for: incarnation, isSegment: true)
+            return PosixSegmentFile(
+                name: made.name, isNamed: false, root: root, folder: made.folder, file: made.file,
+                calls: calls)
+        }
+    }
+
+    package func openSegment(_ name: StagedName) async throws(VaultError) -> any SegmentFile {
+        let calls = self.calls
+        return try await self.perform { root throws(VaultError) in
+            let found = try root.openStaged(name)
+            return PosixSegmentFile(
+                name: name, isNamed: false, root: root, folder: found.folder, file: found.file, calls: calls)
+        }
+    }
+}
+
 extension PosixVault {
     package func makeHome(of account: AccountName, adopting: Bool) async throws(VaultError) {
         try await self.perform { root throws(VaultError) in try root.makeHome(of: account, adopting: adopting)

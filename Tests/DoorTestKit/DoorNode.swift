@@ -67,6 +67,8 @@ package struct DoorNode: Sendable {
         let files = FileService(
             vault: vault, names: store, transfers: store, standing: standing, log: log, limits: FileLimits(),
             logger: logger)
+        let uploads = UploadService(
+            files: files, area: vault, store: store, names: store, limits: UploadLimits(), logger: logger)
         let gatekeeper = Gatekeeper(
             store: store, cache: nil, standing: standing, cacheKey: try await store.facts().cacheKey,
             logger: logger)
@@ -78,11 +80,11 @@ package struct DoorNode: Sendable {
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    log, files,
+                    log, files, uploads,
                     FilesDoor.server(
                         .init(
-                            files: files, gatekeeper: gatekeeper, standing: standing, gauge: gauge,
-                            requestsMax: bounds.requests, accountRequestsMax: bounds.ofAccount),
+                            files: files, uploads: uploads, gatekeeper: gatekeeper, standing: standing,
+                            gauge: gauge, requestsMax: bounds.requests, accountRequestsMax: bounds.ofAccount),
                         address: anywhere, limits: limits, logger: logger, onBound: { filesPort.set($0) }),
                     AdminDoor.server(
                         .init(

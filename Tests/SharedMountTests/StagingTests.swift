@@ -79,7 +79,34 @@ import Testing
         }
     }
 
-    @Test(arguments: ["../i1/x", "..", "", "a/b", "."])
+    /// Programs that know no segments take away whatever lies unnamed in `i1`.
+    @Test func `segments lie where older programs do not look, and can be published from there`() async throws
+    {
+        try await TemporaryMount.with { mount async throws in
+            let segment = try await mount.vault.makeSegment(UploadID(UUID()), for: TemporaryMount.first)
+            try await segment.write(ByteBuffer(string: "abc"), at: 0)
+            try await segment.sync()
+            #expect(mount.names(below: ".flotilla/staging/i1").isEmpty)
+            #expect(mount.names(below: ".flotilla/staging/u1") == [segment.name.file])
+            #expect(segment.name.file.hasPrefix("."))
+            try FileManager.default.removeItem(atPath: "\(mount.folder)/.flotilla/staging/i1")
+            #expect(try await mount.vault.stagingIncarnations() == [TemporaryMount.first])
+            #expect(try await mount.vault.staged(of: TemporaryMount.first) == [segment.name])
+            #expect(try await !mount.vault.removeStaging(of: TemporaryMount.first))
+            let staged = try await segment.seal(size: 3)
+            segment.close()
+            let published = try await mount.vault.publish(
+                staged, as: try HomePath("a"), in: TemporaryMount.acme, replacing: false)
+            #expect(published == .published)
+            #expect(try await mount.vault.removeStaging(of: TemporaryMount.first))
+            #expect(try await mount.vault.stagingIncarnations().isEmpty)
+            await #expect(throws: VaultError.self) {
+                try await mount.vault.makeSegment(UploadID(UUID()), for: TemporaryMount.first)
+            }
+        }
+    }
+
+    @Test(arguments: ["../i1/x", "..", "", "a/b", ".", "..a", "./a", ".a/b"])
     func `a staged name that is a path is refused`(_ file: String) async throws {
         try await TemporaryMount.with { mount async throws in
             let name = StagedName(incarnation: TemporaryMount.first, file: file)

@@ -57,6 +57,9 @@ extern const int flotilla_path_only;
 /// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: asks the kernel to begin writing that part to disk.
 int flotilla_start_writing_out(int fd, int64_t offset, int64_t count);
 
+/// copy_file_range(2) to the same place in another file; answers how many bytes, 0 at the source's end.
+int64_t flotilla_copy_range(int from, int to, int64_t offset, int64_t count);
+
 // MARK: Processes
 
 typedef struct {

@@ -54,7 +54,8 @@ extension NameChanger {
         case .reserved, .nothing:
             // It may still be decided by a statement that is on its way: then nothing staged is there to be shown,
             // and whoever rolls it forward writes that it failed. Nobody was told otherwise.
-            if case .publish(_, let staged, _, _) = change {
+            // An upload's file stays: its next taker needs it, and whoever takes it voids that statement.
+            if case .publish(_, let staged, _, _) = change, !self.keepsStaged {
                 do throws(VaultError) { try await self.rollForward.vault.discard(staged.name) } catch {
                     throw self.unknown(
                         FileServiceError(error, at: paths.first ?? .home), operation, change, by: right)
@@ -74,7 +75,7 @@ extension NameChanger {
     ) -> ChangeFailure {
         guard self.logsUndecided else {
             let names = RollForwardPlan.names(of: change)
-            let staged = RollForwardPlan.staged(by: change)
+            let staged = self.keepsStaged ? nil : RollForwardPlan.staged(by: change)
             self.aftercare.add(.change(operation, names, right, staged: staged))
             return ChangeFailure(error, isNamed: true)
         }

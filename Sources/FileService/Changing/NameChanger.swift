@@ -32,6 +32,8 @@ struct NameChanger: Sendable {
     let logger: Logger
     /// Whether a change of which nobody can tell whether it was decided is logged as failed when it was not.
     var logsUndecided = true
+    /// Whether a staged file stays when nothing says that it was decided: rows of its own name it.
+    var keepsStaged = false
 
     /// The same for a job, which uses the id of a change again in its next run: a record of this run's failure would
     /// stand in for what that one decides.
@@ -43,6 +45,16 @@ struct NameChanger: Sendable {
             decider: Decider(names: names, batch: 1, queue: 1), rollForward: self.rollForward,
             aftercare: self.aftercare, log: self.log, patience: self.patience, logger: self.logger)
         changer.logsUndecided = false
+        return changer
+    }
+
+    /// The same for an upload that is whole: its segments' rows name the file until it is decided, and its id is used again
+    /// when it is finished once more.
+    ///
+    /// - Parameter names: that prove who may write it.
+    func forUpload(_ names: any NameStore) -> NameChanger {
+        var changer = self.forJob(names)
+        changer.keepsStaged = true
         return changer
     }
 

@@ -195,7 +195,7 @@ extension FileService {
     /// As a download shows it from now on.
     ///
     /// Where somebody has replaced the file already, a tag that fits nothing.
-    private func entityTag(of identity: FileIdentity, at path: HomePath, in account: AccountName) async
+    func entityTag(of identity: FileIdentity, at path: HomePath, in account: AccountName) async
         -> String
     {
         let shown = try? await self.vault.status(of: path, in: account)

@@ -9,6 +9,7 @@ struct Clearance: Sendable {
     let vault: any FileVault
     let names: any NameStore
     let transfers: any TransferStore
+    let segments: any SegmentFiles
     let rollForward: RollForward
     let logger: Logger
 
@@ -85,6 +86,11 @@ struct Clearance: Sendable {
             discarded += count
             if count == 0 { break }
         }
+        // What uploads still need stays until they end; then a look through staging takes it away.
+        let rest = try await self.vault.staged(of: dead)
+        if !rest.isEmpty, try await self.segmentFiles(among: rest, of: dead).count == rest.count {
+            return discarded
+        }
         if try await !self.vault.removeStaging(of: dead) {
             throw Unfinished(description: "something is still staged for incarnation \(dead)")
         }
@@ -102,11 +108,30 @@ struct Clearance: Sendable {
         guard rows.count < Self.page else {
             throw Unfinished(description: "incarnation \(incarnation) has too many unfinished names")
         }
-        let useless = StagingTriage.useless(listed, named: rows)
+        let segments = try await self.segmentFiles(among: listed, of: incarnation)
+        let useless = StagingTriage.useless(listed, named: rows, segments: segments)
         for name in useless {
             try Self.check(latest)
             try await self.vault.discard(name)
         }
         return useless.count
+    }
+
+    /// Which of a listing belong to uploads that are not over; of a dead incarnation none comes to it.
+    private func segmentFiles(
+        among listed: [StagedName], of incarnation: Incarnation
+    ) async throws -> Set<StagedName> {
+        var kept: Set<StagedName> = []
+        let names = Set(listed)
+        var last: String?
+        while true {
+            let page = try await self.segments.segmentFiles(of: incarnation, after: last, limit: Self.page)
+            for file in page {
+                let name = StagedName(incarnation: incarnation, file: file)
+                if names.contains(name) { kept.insert(name) }
+            }
+            guard page.count == Self.page else { return kept }
+            last = page.last
+        }
     }
 }

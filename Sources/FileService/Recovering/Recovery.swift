@@ -69,8 +69,9 @@ package final class Recovery: StandingWork {
     private static let unitsOfDeparture = 5.0
 
     package init(
-        vault: any FileVault, names: any NameStore, transfers: any TransferStore, cluster: any ClusterStore,
-        departures: any DepartureStore, standing: any NodeStanding, limits: Limits = Limits(), logger: Logger
+        vault: any FileVault, names: any NameStore, transfers: any TransferStore, segments: any SegmentFiles,
+        cluster: any ClusterStore, departures: any DepartureStore, standing: any NodeStanding,
+        limits: Limits = Limits(), logger: Logger
     ) {
         self.vault = vault
         self.cluster = cluster
@@ -79,7 +80,7 @@ package final class Recovery: StandingWork {
         self.limits = limits
         self.logger = logger
         self.clearance = Clearance(
-            vault: vault, names: names, transfers: transfers,
+            vault: vault, names: names, transfers: transfers, segments: segments,
             rollForward: RollForward(vault: vault, transfers: transfers), logger: logger)
         self.state = Mutex(
             State(

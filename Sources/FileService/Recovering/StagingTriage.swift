@@ -29,9 +29,11 @@ package enum StagingTriage {
         return .clearKeepingFolder
     }
 
-    /// What of a listing has no use: everything that no unfinished name names.
-    package static func useless(_ listed: [StagedName], named rows: [UnfinishedName]) -> [StagedName] {
-        var kept: Set<StagedName> = []
+    /// What of a listing has no use: everything that neither an unfinished name nor a segment of an upload names.
+    package static func useless(
+        _ listed: [StagedName], named rows: [UnfinishedName], segments: Set<StagedName>
+    ) -> [StagedName] {
+        var kept = segments
         for row in rows {
             if case .publish(_, let staged, _, _) = row.change { kept.insert(staged.name) }
         }

@@ -11,6 +11,7 @@ import ServiceLifecycle
 struct Doors {
     let settings: Settings
     let files: FileService
+    let uploads: UploadService
     let gatekeeper: Gatekeeper
     let desk: AccountDesk
     let transfers: any TransferStore
@@ -36,9 +37,9 @@ struct Doors {
         limits.connections = 2 * self.settings.requestsMax
         let files = FilesDoor.server(
             FilesDoor.Dependencies(
-                files: self.files, gatekeeper: self.gatekeeper, standing: self.standing, gauge: self.gauge,
-                trustedProxies: self.settings.trustedProxies, requestsMax: self.settings.requestsMax,
-                accountRequestsMax: self.settings.accountRequestsMax),
+                files: self.files, uploads: self.uploads, gatekeeper: self.gatekeeper,
+                standing: self.standing, gauge: self.gauge, trustedProxies: self.settings.trustedProxies,
+                requestsMax: self.settings.requestsMax, accountRequestsMax: self.settings.accountRequestsMax),
             address: DoorAddress(host: self.settings.bind, port: self.settings.filesPort), limits: limits,
             logger: self.logger, onBound: { announcement.bound(files: $0) })
         let admin = AdminDoor.server(

@@ -39,6 +39,7 @@ struct NodeService: Service {
         let files = FileService(
             vault: vault, names: store, transfers: store, standing: board, log: log, limits: limits,
             logger: self.logger)
+        let uploads = self.uploads(of: files, vault, store)
         let scrypt = ScryptPool()
         let gatekeeper = Gatekeeper(
             store: store, cache: cache?.view, standing: board, cacheKey: facts.cacheKey, logger: self.logger,
@@ -46,21 +47,18 @@ struct NodeService: Service {
         let desk = AccountDesk(store: store, vault: vault, standing: board, scrypt: scrypt)
         let agent = self.agent(board, gauge, announcement)
         let claims = PostgresStore(pool: self.pool, lane: .claims)
-        let recovery = Recovery(
-            vault: vault, names: store, transfers: store, cluster: store, departures: store, standing: board,
-            logger: self.logger)
         let queue = NodeQueue(
             store: store, claims: claims, files: vault,
             homes: JobFileDesk(files: files, names: store), standing: board, doorbell: doorbell, meter: gauge,
             most: self.settings.jobsMax, reach: self.settings.webhooksReach, logger: self.logger)
         let shards = NodeShards(
-            claims: claims, standing: board, works: [recovery] + queue.works, logger: self.logger)
-        let doors = Doors(
-            settings: self.settings, files: files, gatekeeper: gatekeeper, desk: desk, transfers: store,
-            members: store, leases: store, feed: store, webhooks: store, events: store, jobs: store,
-            schedules: store, queue: queue, shards: store, shardExplainer: shards.explainer, standing: board,
-            cache: cache?.view, gauge: gauge, agent: agent,
+            claims: claims, standing: board, works: self.fileWorks(store, vault, board) + queue.works,
             logger: self.logger)
+        let doors = Doors(
+            settings: self.settings, files: files, uploads: uploads, gatekeeper: gatekeeper, desk: desk,
+            transfers: store, members: store, leases: store, feed: store, webhooks: store, events: store,
+            jobs: store, schedules: store, queue: queue, shards: store, shardExplainer: shards.explainer,
+            standing: board, cache: cache?.view, gauge: gauge, agent: agent, logger: self.logger)
         let runtime = self.runtime(claims, vault, gauge, board)
 
         let leases = BatchingLeaseDesk(store: claims, standing: board, logger: self.logger)
@@ -73,7 +71,7 @@ struct NodeService: Service {
         // They stop before the node leaves: what it holds is ended while it still has the right to.
         services += shards.services
         services += [leases, sweeper, duties]
-        services += [log, files]
+        services += [log, files, uploads]
         // Before the files: what a job has begun to change, it still ends.
         services += queue.services
         services.append(announcement.service(desk: desk, standing: board))
@@ -97,6 +95,26 @@ struct NodeService: Service {
             store: store, lines: PostgresHeartbeatLines(server: self.database.heartbeats), mount: vault,
             meter: gauge, profile: self.profile, drain: MemberOwnDrain(store), board: board,
             logger: self.logger)
+    }
+
+    private func uploads(
+        of files: FileService, _ vault: PosixVault, _ store: PostgresStore
+    ) -> UploadService {
+        UploadService(
+            files: files, area: vault, store: store, names: store, limits: UploadLimits(),
+            logger: self.logger)
+    }
+
+    /// What of the files is some node's standing work.
+    private func fileWorks(
+        _ store: PostgresStore, _ vault: PosixVault, _ board: StandingBoard
+    ) -> [any StandingWork] {
+        [
+            Recovery(
+                vault: vault, names: store, transfers: store, segments: store, cluster: store,
+                departures: store, standing: board, logger: self.logger),
+            UploadTidying(upkeep: store, store: store, vault: vault, logger: self.logger),
+        ]
     }
 
     /// How long an external database may take to answer at start.

@@ -62,10 +62,14 @@ extension PostgresStore {
         try await self.decide(change, of: operation, me: Fragments.me(right), by: right)
     }
 
-    /// - Parameter me: what proves the right.
+    /// - Parameters:
+    ///   - me: what proves the right.
+    ///   - effect: a CTE besides, over `decided`, which has rows if something was.
     func decide(
-        _ change: NameChange, of operation: Operation, me: PostgresStatement, by right: NodeRight
+        _ change: NameChange, of operation: Operation, me: PostgresStatement,
+        effect: PostgresStatement? = nil, by right: NodeRight
     ) async throws(StoreError) -> DecisionAnswer {
+        let more: PostgresStatement = effect.map { ", \($0)" } ?? ""
         let new = NameRow.Columns(change)
         let paths = [Data(new.subject)] + (new.target.map { [$0] } ?? [])
         let rows = try await self.deciding(
@@ -97,7 +101,7 @@ extension PostgresStore {
                 where not j.busy and n.account_id = \(operation.account.rawValue) and n.path_key = m.path_key
                   and n.operation = \(operation.id) and n.state = 'reserved'
                 returning 1
-            )
+            )\(more)
             select case
                 when not exists (select from me) then 'fenced'
                 when not exists (select from homes) then 'gone'

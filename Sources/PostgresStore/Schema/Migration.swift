@@ -55,6 +55,10 @@ package struct Migration: Sendable {
             version: 9, name: "shard news",
             script: String(decoding: PackageResources.V0009_shard_news_sql, as: UTF8.self),
             minReaderVersion: 1),
+        Migration(
+            version: 10, name: "uploads",
+            script: String(decoding: PackageResources.V0010_uploads_sql, as: UTF8.self),
+            minReaderVersion: 1),
     ]
 
     /// The newest schema that this program knows.

@@ -28,7 +28,8 @@ struct DoorlessNode: Sendable {
         self.desk = desk
         self.logger = logger
         let recovery = Recovery(
-            vault: vault, names: store, transfers: store, cluster: store, departures: store,
+            vault: vault, names: store, transfers: store, segments: store, cluster: store,
+            departures: store,
             standing: self.board, logger: logger)
         let planner = ShardPlanner(store: claims, standing: self.board, logger: logger)
         let shards = ShardRunner(

@@ -32,7 +32,8 @@ struct ClusterNodeService: Service {
         let sweeper = Sweeper(store: claims, board: board, desk: desk, logger: self.logger)
         let duties = LeaderDuties(store: claims, board: board, logger: self.logger)
         let recovery = Recovery(
-            vault: vault, names: store, transfers: store, cluster: store, departures: store, standing: board,
+            vault: vault, names: store, transfers: store, segments: store, cluster: store,
+            departures: store, standing: board,
             logger: self.logger)
         let planner = ShardPlanner(store: claims, standing: board, logger: self.logger)
         let shards = ShardRunner(

@@ -49,7 +49,12 @@ struct StagingTriageTests {
         let row = UnfinishedName(
             operation: try Samples.operation(), incarnation: try Samples.incarnation(1), path: path,
             change: .publish(path: path, staged: kept, digest: nil, replaces: true))
-        #expect(StagingTriage.useless([kept.name, useless.name], named: [row]) == [useless.name])
-        #expect(StagingTriage.useless([kept.name], named: []) == [kept.name])
+        #expect(
+            StagingTriage.useless([kept.name, useless.name], named: [row], segments: []) == [useless.name])
+        #expect(StagingTriage.useless([kept.name], named: [], segments: []) == [kept.name])
+        #expect(
+            StagingTriage.useless([kept.name, useless.name], named: [], segments: [kept.name]) == [
+                useless.name
+            ])
     }
 }

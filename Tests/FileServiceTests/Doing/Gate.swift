@@ -12,6 +12,19 @@ enum Step: String, CaseIterable, Sendable {
     case beforeDecide, afterDecide
     case beforePublish, afterPublish
     case beforeFinish, afterFinish
+    case beforeTake, afterTake, beforeNote, afterNote
+
+    /// Those that a plain change comes by.
+    static let allCases: [Step] = [
+        .beforeStage, .beforeAppend, .beforeSeal, .afterSeal, .beforeReserve, .afterReserve, .beforeDecide,
+        .afterDecide, .beforePublish, .afterPublish, .beforeFinish, .afterFinish,
+    ]
+    /// Those of a resumable upload.
+    static let ofUploads: [Step] = [
+        .beforeTake, .beforeStage, .afterTake, .beforeAppend, .beforeNote, .afterNote, .beforeSeal,
+        .afterSeal,
+        .beforeDecide, .afterDecide, .beforePublish, .afterPublish, .beforeFinish, .afterFinish,
+    ]
 }
 
 /// Lets calls through until a step comes by.

@@ -106,8 +106,8 @@ struct RecoveryTests {
         limits(&changed)
         return Recovery(
             vault: GatedVault(inner: cluster.vault, gate: node.gate), names: cluster.store,
-            transfers: cluster.store, cluster: cluster.store, departures: cluster.store,
-            standing: node.standing, limits: changed, logger: TestCluster.logger)
+            transfers: cluster.store, segments: cluster.database.store, cluster: cluster.store,
+            departures: cluster.store, standing: node.standing, limits: changed, logger: TestCluster.logger)
     }
 
     @Test func `a folder without end takes its time, and those behind it are cleared in the next round`()

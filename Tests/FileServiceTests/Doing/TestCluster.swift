@@ -16,6 +16,7 @@ struct TestCluster: Sendable {
     let database: TestDatabase
     let store: any ClusterStore & DepartureStore & ShardStore & NameStore & TransferStore & AccountStore
     let vault: any FileVault
+    let area: any SegmentArea
     let folder: String
     let account: Account
 
@@ -36,7 +37,7 @@ struct TestCluster: Sendable {
             let made = try #require(try await database.store.create(account))
             try await body(
                 TestCluster(
-                    database: database, store: database.store, vault: vault, folder: folder.path,
+                    database: database, store: database.store, vault: vault, area: vault, folder: folder.path,
                     account: made))
             await vault.shutDown()
         }
@@ -46,14 +47,15 @@ struct TestCluster: Sendable {
 
     /// A node that has joined.
     func node(
-        _ name: String, gate: Gate = Gate(), names: (@Sendable (any NameStore) -> any NameStore)? = nil
+        _ name: String, gate: Gate = Gate(), uploads: UploadLimits = UploadLimits(),
+        names: (@Sendable (any NameStore) -> any NameStore)? = nil
     ) async throws -> TestNode {
         let incarnation = try await self.store.nextIncarnation(above: nil)
         _ = try await self.vault.note(incarnation)
         let request = JoinRequest.test(incarnation, named: NodeName(name))
         guard case .joined(let slot, let name) = try await self.store.join(request) else { throw NotJoined() }
         let right = NodeRight(slot: slot, incarnation: incarnation, name: name)
-        return TestNode(self, right, gate, names?(self.store) ?? self.store)
+        return TestNode(self, right, gate, names?(self.store) ?? self.store, uploads)
     }
 
     // MARK: - What is there
@@ -86,10 +88,14 @@ struct TestNode: Sendable {
     let gate: Gate
     let log: TransferLog
     let files: FileService
+    let uploads: UploadService
     let recovery: Recovery
     let cluster: TestCluster
 
-    init(_ cluster: TestCluster, _ right: NodeRight, _ gate: Gate, _ names: any NameStore) {
+    init(
+        _ cluster: TestCluster, _ right: NodeRight, _ gate: Gate, _ names: any NameStore,
+        _ uploads: UploadLimits
+    ) {
         let standing = FixedStanding(right)
         let vault = GatedVault(inner: cluster.vault, gate: gate)
         let names = GatedNames(inner: names, gate: gate)
@@ -103,9 +109,13 @@ struct TestNode: Sendable {
             vault: vault, names: names, transfers: transfers, standing: standing, log: self.log,
             limits: limits,
             logger: logger)
+        let rows = GatedUploads(inner: cluster.database.store, gate: gate)
+        self.uploads = UploadService(
+            files: self.files, area: GatedSegments(inner: cluster.area, gate: gate), store: rows, names: rows,
+            limits: uploads, logger: logger)
         self.recovery = Recovery(
-            vault: vault, names: names, transfers: transfers, cluster: cluster.store,
-            departures: cluster.store, standing: standing, logger: logger)
+            vault: vault, names: names, transfers: transfers, segments: cluster.database.store,
+            cluster: cluster.store, departures: cluster.store, standing: standing, logger: logger)
         self.right = right
         self.standing = standing
         self.gate = gate
@@ -117,7 +127,8 @@ struct TestNode: Sendable {
         try await withThrowingTaskGroup { group in
             group.addTask { try await self.log.run() }
             group.addTask { try await self.files.run() }
-            try await eventually("the file service runs") { self.files.isRunning }
+            group.addTask { try await self.uploads.run() }
+            try await eventually("the file service runs") { self.files.isRunning && self.uploads.isRunning }
             do {
                 try await body()
                 try await self.flush()

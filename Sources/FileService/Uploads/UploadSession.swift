@@ -1,0 +1,224 @@
+import ClusterModel
+import ClusterPorts
+import NIOCore
+import Synchronization
+
+/// One request's bytes on their way into a segment: written as they come, synced and noted beside that.
+final class UploadSession: Sendable {
+    /// Why no more bytes were taken; nil when the body has ended.
+    enum Ending: Sendable, Equatable {
+        /// A newer request is there.
+        case calledOff
+        case clientGone(String)
+        /// Another epoch: nothing may be written any more.
+        case lost
+        /// The database, the mount or the node cannot go on; what the file holds is not to be relied on.
+        case failed(FileServiceError)
+        case tooLong(length: Int64)
+        /// What the client sent is not what it promised.
+        case refused(FileServiceError)
+
+        /// Whether an upload that is whole all the same is made visible.
+        var keepsWhole: Bool {
+            switch self {
+            case .calledOff, .clientGone: true
+            case .lost, .failed, .tooLong, .refused: false
+            }
+        }
+    }
+
+    private struct State {
+        /// Bytes of the upload that stand in the file, without a gap from the segment's begin.
+        var written: Int64
+        var durable: Int64
+        var asked: Int64
+        var notedAt: ContinuousClock.Instant
+        var digest: UploadDigest
+        var ending: Ending?
+    }
+
+    let remembered: RememberedUpload
+    private let file: any SegmentFile
+    private let piece: UploadPiece
+    private let limits: UploadLimits
+    private let noter: UploadNoter
+    private let state: Mutex<State>
+    private let wanted: AsyncStream<Void>
+    private let want: AsyncStream<Void>.Continuation
+
+    init(
+        _ remembered: RememberedUpload, file: any SegmentFile, piece: UploadPiece, limits: UploadLimits,
+        noter: UploadNoter
+    ) {
+        self.remembered = remembered
+        self.file = file
+        self.piece = piece
+        self.limits = limits
+        self.noter = noter
+        self.state = Mutex(
+            State(
+                written: remembered.durable, durable: remembered.durable, asked: remembered.durable,
+                notedAt: .now,
+                digest: remembered.digest))
+        (self.wanted, self.want) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    var length: Int64? { self.remembered.upload.length ?? self.piece.length }
+    var ending: Ending? { self.state.withLock { $0.ending } }
+
+    /// Asked again and again from outside: bytes that lie for long are noted although none come.
+    func tick() {
+        let isDue = self.state.withLock { state in
+            state.written > state.asked && ContinuousClock.now - state.notedAt >= self.limits.notedAfter
+        }
+        if isDue { self.want.yield() }
+    }
+
+    /// Takes the body until it ends, or must end.
+    func receive<Body: AsyncSequence & Sendable>(
+        _ body: Body, turn: UploadTurn, patience: StreamPatience, standing: any NodeStanding
+    ) async where Body.Element == ByteBuffer {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await self.take(body, patience, standing)
+                self.want.finish()
+            }
+            group.addTask { await self.noteAlong() }
+            group.addTask {
+                await turn.isCalledOff()
+                if !Task.isCancelled { self.end(.calledOff) }
+            }
+            // The body's end ends the notes; a loss, or a newer request, ends the body.
+            _ = await group.next()
+            if self.ending == nil { _ = await group.next() }
+            group.cancelAll()
+        }
+    }
+
+    private func end(_ ending: Ending) { self.state.withLock { $0.ending = $0.ending ?? ending } }
+
+    private func take<Body: AsyncSequence & Sendable>(
+        _ body: Body, _ patience: StreamPatience, _ standing: any NodeStanding
+    ) async where Body.Element == ByteBuffer {
+        var patience = patience
+        var gathered = ByteBuffer()
+        var gatheredAt = ContinuousClock.now
+        var received = self.remembered.durable
+        do {
+            for try await bytes in body {
+                if self.ending != nil { break }
+                if let objection = patience.objection(standing.standing(), at: .now) {
+                    self.end(.failed(objection))
+                    break
+                }
+                received += Int64(bytes.readableBytes)
+                if let length = self.length, received > length {
+                    self.end(.tooLong(length: length))
+                    break
+                }
+                if gathered.readableBytes == 0 { gatheredAt = .now }
+                gathered.writeImmutableBuffer(bytes)
+                if gathered.readableBytes >= self.limits.gatheredBytes
+                    || ContinuousClock.now - gatheredAt >= self.limits.notedAfter
+                {
+                    guard await self.write(gathered) else { return }
+                    gathered.clear()
+                }
+            }
+        } catch let error as FileServiceError {
+            self.end(.refused(error))
+        } catch {
+            self.end(Task.isCancelled ? .calledOff : .clientGone("\(error)"))
+        }
+        if Task.isCancelled { self.end(.calledOff) }
+        _ = await self.write(gathered)
+    }
+
+    /// Answers whether it went well.
+    private func write(_ bytes: ByteBuffer) async -> Bool {
+        guard bytes.readableBytes > 0 else { return true }
+        let (place, digest) = self.state.withLock { ($0.written, $0.digest) }
+        // Beside the write.
+        async let next = digest.adding(bytes, at: place)
+        do throws(VaultError) {
+            try await self.file.write(bytes, at: place)
+        } catch {
+            _ = await next
+            self.end(.failed(FileServiceError(error, at: self.remembered.upload.path ?? .home)))
+            return false
+        }
+        let added = await next
+        let isDue = self.state.withLock { state in
+            state.digest = added
+            state.written = place + Int64(bytes.readableBytes)
+            return state.written - state.asked >= self.limits.notedBytes
+        }
+        if isDue { self.want.yield() }
+        return true
+    }
+
+    // MARK: - Noting
+
+    private func noteAlong() async {
+        for await _ in self.wanted {
+            guard !self.piece.isAtomic else { continue }
+            guard await self.makeDurable() else { return }
+        }
+    }
+
+    /// Syncs and notes what is written by now; answers whether it is durable and this request may go on.
+    private func makeDurable(isLast: Bool = false) async -> Bool {
+        let target = self.state.withLock { state in
+            state.asked = state.written
+            state.notedAt = .now
+            return state.written
+        }
+        let durable = self.state.withLock { $0.durable }
+        let says = isLast && self.remembered.upload.length == nil ? self.piece.length : nil
+        guard target > durable || says != nil else { return true }
+        if target > durable {
+            do throws(VaultError) { try await self.file.sync() } catch {
+                self.end(.failed(FileServiceError(error, at: self.remembered.upload.path ?? .home)))
+                return false
+            }
+        }
+        do throws(StoreError) {
+            let note = UploadNote(
+                title: self.remembered.title, durable: target, length: says)
+            guard try await self.noter.note(note, by: self.remembered.right) == .noted else {
+                self.end(.lost)
+                return false
+            }
+        } catch {
+            self.end(.failed(FileServiceError(error)))
+            return false
+        }
+        self.state.withLock { $0.durable = max($0.durable, target) }
+        return true
+    }
+
+    /// After ``receive(_:turn:patience:standing:)``, where nothing is cancelled: notes the rest.
+    ///
+    /// Answers what is remembered of it; nil when its file is not to be used again.
+    func settle() async -> RememberedUpload? {
+        var isUsable = true
+        switch self.ending {
+        case .failed, .lost: isUsable = false
+        case nil: isUsable = await self.makeDurable(isLast: true)
+        case .calledOff, .clientGone, .tooLong, .refused:
+            if self.piece.isAtomic {
+                // Nothing of it counts: what comes next is written over it.
+                return self.remembered
+            }
+            isUsable = await self.makeDurable(isLast: true)
+        }
+        guard isUsable else { return nil }
+        var left = self.remembered
+        let (durable, digest) = self.state.withLock { ($0.durable, $0.digest) }
+        left.durable = durable
+        left.digest = digest
+        left.upload.durable = durable
+        left.upload.length = self.length
+        return left
+    }
+}

@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -114,6 +115,43 @@ int flotilla_start_writing_out(int fd, int64_t offset, int64_t count) {
 int64_t flotilla_copy_range(int from, int to, int64_t offset, int64_t count) {
     loff_t source = offset, target = offset;
     return copy_file_range(from, &source, to, &target, (size_t)count, 0);
+}
+
+int flotilla_is_local(int fd) {
+    struct statfs found;
+    if (fstatfs(fd, &found) < 0) return 0;
+    switch ((unsigned long)found.f_type) {
+    case 0xEF53:      // ext2, ext3, ext4
+    case 0x58465342:  // XFS
+    case 0x9123683E:  // Btrfs
+    case 0xF2F52010:  // F2FS
+    case 0xCA451A4E:  // bcachefs
+    case 0x2FC12FC1:  // ZFS
+    case 0x01021994:  // tmpfs
+        return 1;
+    default: return 0;
+    }
+}
+
+int flotilla_is_cached(int fd, int64_t offset, int64_t count) {
+#ifndef SYS_cachestat
+#define SYS_cachestat 451  // the same on every architecture; Linux 6.5
+#endif
+    struct { uint64_t offset, count; } range = {(uint64_t)offset, (uint64_t)count};
+    struct { uint64_t cached, dirty, writeback, evicted, recently_evicted; } found;
+    if (syscall(SYS_cachestat, fd, &range, &found, 0) < 0) return 0;
+    const int64_t page = sysconf(_SC_PAGESIZE);
+    const int64_t pages = (offset + count - 1) / page - offset / page + 1;
+    return (int64_t)found.cached >= pages;
+}
+
+int flotilla_bring_in(int fd, int64_t offset, int64_t count) {
+    // Asked for at once, then waited for: a byte of each 128 KiB, the kernel's usual window.
+    (void)readahead(fd, offset, (size_t)count);
+    char byte;
+    for (int64_t place = offset; place < offset + count; place += 128 * 1024)
+        if (pread(fd, &byte, 1, place) < 0 && errno != EINTR) return -1;
+    return pread(fd, &byte, 1, offset + count - 1) < 0 && errno != EINTR ? -1 : 0;
 }
 
 // MARK: Processes

@@ -165,7 +165,26 @@ package protocol OpenedFile: Sendable {
     var status: FileStatus { get }
     /// Up to `count` bytes from `offset`; empty at the end of the file.
     func read(from offset: Int64, count: Int) async throws(VaultError) -> ByteBuffer
+    /// The same for a socket: where the kernel can send them from its cache, they need not come through here.
+    ///
+    /// Regions stay good until ``close()``.
+    func piece(from offset: Int64, count: Int) async throws(VaultError) -> FilePiece
     func close() async
+}
+
+/// A part of a file on its way to a socket.
+package enum FilePiece: Sendable {
+    case bytes(ByteBuffer)
+    /// In the page cache when it was made; sending it asks no other machine.
+    case region(FileRegion)
+
+    /// In bytes.
+    package var count: Int {
+        switch self {
+        case .bytes(let bytes): bytes.readableBytes
+        case .region(let region): region.readableBytes
+        }
+    }
 }
 
 /// The renames by which a decision becomes visible.

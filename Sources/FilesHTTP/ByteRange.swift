@@ -1,15 +1,20 @@
-/// One range of a file's bytes as a `Range` header asks for it.
+/// A range of a file's bytes as a `Range` header asks for it.
 package enum ByteRange: Sendable, Equatable {
     case from(Int64, through: Int64?)
     case last(Int64)
 
     package enum Parsed: Sendable, Equatable {
-        /// No range, several ranges or another unit: the whole file is the answer.
+        /// No range, too many, or another unit: the whole file is the answer.
         case whole
         case one(ByteRange)
+        /// Two to ``ByteRange/severalMax``.
+        case several([ByteRange])
         /// Not what RFC 9110, 14.1.2 allows.
         case malformed
     }
+
+    /// Who asks for more is better served with the whole file (RFC 9110, 14.2, and 17.15 on attacks).
+    package static let severalMax = 32
 
     package static func parse(_ header: String?) -> Parsed {
         guard let header else { return .whole }
@@ -21,8 +26,9 @@ package enum ByteRange: Sendable, Equatable {
             Self.range(Self.trimmed($0))
         }
         guard !ranges.contains(nil) else { return .malformed }
-        guard ranges.count == 1, let range = ranges[0] else { return .whole }
-        return .one(range)
+        let found = ranges.compactMap(\.self)
+        guard found.count > 1 else { return found.first.map(Parsed.one) ?? .malformed }
+        return found.count <= Self.severalMax ? .several(found) : .whole
     }
 
     private static func range(_ text: String) -> ByteRange? {

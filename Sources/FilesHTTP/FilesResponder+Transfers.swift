@@ -71,7 +71,7 @@ extension FilesResponder {
         var headers = FileAnswer.headers(status, path: path)
         switch try conditions.outcome(tag: status.entityTag, size: status.size) {
         case .notModified: return Response(status: .notModified, headers: FileAnswer.notModified(headers))
-        case .whole, .part:
+        case .whole, .part, .parts:
             headers[.contentLength] = "\(status.size)"
             return Response(status: .ok, headers: headers)
         }
@@ -90,12 +90,21 @@ extension FilesResponder {
                 return Response(status: .notModified, headers: FileAnswer.notModified(headers))
             case .whole:
                 return Response(
-                    status: .ok, headers: headers, body: self.body(of: download, 0..<status.size, recipient))
+                    status: .ok, headers: headers,
+                    body: self.body(of: download, [SentPart(bytes: 0..<status.size)], recipient))
             case .part(let bytes):
-                headers[.contentRange] = "bytes \(bytes.lowerBound)-\(bytes.upperBound - 1)/\(status.size)"
+                headers[.contentRange] = MultipartRanges.contentRange(bytes, of: status.size)
                 return Response(
-                    status: .partialContent, headers: headers, body: self.body(of: download, bytes, recipient)
-                )
+                    status: .partialContent, headers: headers,
+                    body: self.body(of: download, [SentPart(bytes: bytes)], recipient))
+            case .parts(let ranges):
+                let answer = MultipartRanges(
+                    ranges, size: status.size, contentType: headers[.contentType],
+                    boundary: MultipartRanges.freshBoundary())
+                headers[.contentType] = answer.contentType
+                return Response(
+                    status: .partialContent, headers: headers,
+                    body: self.body(of: download, answer.parts, recipient))
             }
         } catch {
             await download.end(sent: 0, failure: error.detail)
@@ -104,17 +113,17 @@ extension FilesResponder {
     }
 
     private func body(
-        of download: SentDownload, _ bytes: Range<Int64>, _ recipient: Recipient
+        of download: SentDownload, _ parts: [SentPart], _ recipient: Recipient
     ) -> ResponseBody {
         let gauge = self.gauge
         let (place, channel) = (recipient.place, recipient.channel)
-        return ResponseBody(contentLength: bytes.count) { writer in
+        return ResponseBody(contentLength: parts.reduce(0) { $0 + $1.count }) { writer in
             gauge.begin()
             defer {
                 gauge.end()
                 withExtendedLifetime(place) {}
             }
-            try await download.send(bytes, to: &writer, on: channel)
+            try await download.send(parts, to: &writer, on: channel)
         }
     }
 }

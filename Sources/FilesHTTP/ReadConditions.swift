@@ -22,6 +22,8 @@ package struct ReadConditions: Sendable, Equatable {
     package enum Outcome: Sendable, Equatable {
         case whole
         case part(Range<Int64>)
+        /// In the order in which they were asked for; together not more than the file.
+        case parts([Range<Int64>])
         case notModified
     }
 
@@ -38,11 +40,21 @@ package struct ReadConditions: Sendable, Equatable {
                 "the Range header must look like “bytes=0-99”, “bytes=100-” or “bytes=-100”"
             ).with(header: .contentRange, "bytes */\(size)")
         case .one(let range):
-            guard let bytes = range.resolved(size: size) else {
-                throw Problem(.rangeNotSatisfiable, .rangeNotSatisfiable, "the file has \(size) bytes")
-                    .with("size", "\(size)").with(header: .contentRange, "bytes */\(size)")
-            }
-            return .part(bytes)
+            return try Self.outcome([range], size: size)
+        case .several(let ranges):
+            return try Self.outcome(ranges, size: size)
         }
+    }
+
+    /// Ranges that lie outside the file are left out; where the rest is more than the file, as when they overlap,
+    /// the whole file is shorter.
+    private static func outcome(_ ranges: [ByteRange], size: Int64) throws(Problem) -> Outcome {
+        let parts = ranges.compactMap { $0.resolved(size: size) }
+        guard let first = parts.first else {
+            throw Problem(.rangeNotSatisfiable, .rangeNotSatisfiable, "the file has \(size) bytes")
+                .with("size", "\(size)").with(header: .contentRange, "bytes */\(size)")
+        }
+        guard parts.count > 1 else { return .part(first) }
+        return parts.reduce(0) { $0 + Int64($1.count) } <= size ? .parts(parts) : .whole
     }
 }

@@ -2,8 +2,7 @@ import ClusterPorts
 import FileService
 import HTTPDoor
 import HummingbirdCore
-import NIOCore
-import NIOHTTPTypes
+package import NIOCore
 import ServiceLifecycle
 import Synchronization
 
@@ -11,6 +10,8 @@ import Synchronization
 final class SentDownload: Sendable {
     /// Small enough for many at a time, large enough that the mount is not asked for crumbs.
     static let piece = 256 << 10
+    /// A client that stops reading is noticed by what the system has taken, so this costs no patience.
+    static let longestRegion = 4 << 20
 
     private let download: Download
     private let isEnded = Atomic(false)
@@ -32,24 +33,19 @@ final class SentDownload: Sendable {
         await self.download.ended(sent: sent, failure: failure)
     }
 
-    /// Sends the bytes as fast as the client takes them; a client that goes away, or a file that shrinks, ends
+    /// Sends the parts as fast as the client takes them; a client that goes away, or a file that shrinks, ends
     /// it with an error, and the connection with it.
     ///
     /// A connection holds two pieces at most. The writer alone does not see to that: it learns that the client
     /// is slow only after many more were handed to it, which with a thousand slow clients is gigabytes.
     @concurrent func send(
-        _ bytes: Range<Int64>, to writer: inout any ResponseBodyWriter, on channel: any Channel
+        _ parts: [SentPart], to writer: inout any ResponseBodyWriter, on channel: any Channel
     ) async throws {
         var sent: Int64 = 0
         do {
-            var piece = try await self.piece(at: bytes.lowerBound, before: bytes.upperBound)
-            while piece.readableBytes > 0 {
-                let next = bytes.lowerBound + sent + Int64(piece.readableBytes)
-                // The mount reads while the client takes.
-                async let following = self.piece(at: next, before: bytes.upperBound)
-                try await Self.hand(piece, to: channel)
-                sent += Int64(piece.readableBytes)
-                piece = try await following
+            for part in parts {
+                if let text = part.text { try await FileSending.hand(.bytes(text), to: channel) }
+                try await self.send(part.bytes, on: channel, counting: &sent)
             }
             try await writer.finish(nil)
         } catch {
@@ -60,23 +56,40 @@ final class SentDownload: Sendable {
     }
 }
 
+/// What goes into an answer's body: some text, and bytes of the file behind it.
+package struct SentPart: Sendable, Equatable {
+    package var text: ByteBuffer?
+    package var bytes: Range<Int64>
+
+    package var count: Int { (self.text?.readableBytes ?? 0) + self.bytes.count }
+}
+
 extension SentDownload {
-    /// The next bytes; none at the end.
-    private func piece(at offset: Int64, before end: Int64) async throws -> ByteBuffer {
-        guard offset < end else { return ByteBuffer() }
-        let piece = try await self.download.read(
-            from: offset, count: Int(min(end - offset, Int64(Self.piece))))
-        guard piece.readableBytes > 0 else { throw FileShrank() }
-        return piece
+    private func send(_ bytes: Range<Int64>, on channel: any Channel, counting sent: inout Int64) async throws {
+        guard !bytes.isEmpty else { return }
+        var place = bytes.lowerBound
+        var piece = try await self.piece(at: place, before: bytes.upperBound, count: Self.piece)
+        while true {
+            place += Int64(piece.count)
+            guard place < bytes.upperBound else { break }
+            // Regions are no memory: they grow, so that long files cost fewer turns.
+            var count = Self.piece
+            if case .region = piece { count = min(piece.count * 4, Self.longestRegion) }
+            // The mount reads while the client takes.
+            let (next, size) = (place, count)
+            async let following = self.piece(at: next, before: bytes.upperBound, count: size)
+            try await FileSending.hand(piece, to: channel)
+            sent += Int64(piece.count)
+            piece = try await following
+        }
+        try await FileSending.hand(piece, to: channel)
+        sent += Int64(piece.count)
     }
 
-    /// Returns when the system has taken the piece; behind the head, which was handed over before.
-    private static func hand(_ piece: ByteBuffer, to channel: any Channel) async throws {
-        try await withTaskCancellationHandler {
-            try await channel.writeAndFlush(HTTPResponsePart.body(piece)).get()
-        } onCancel: {
-            channel.close(promise: nil)
-        }
+    private func piece(at offset: Int64, before end: Int64, count: Int) async throws -> FilePiece {
+        let piece = try await self.download.piece(from: offset, count: Int(min(end - offset, Int64(count))))
+        guard piece.count > 0 else { throw FileShrank() }
+        return piece
     }
 
     /// Why a download was cut off, for people who read the transfer log.

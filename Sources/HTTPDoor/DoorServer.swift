@@ -79,13 +79,18 @@ package struct DoorServer<Responder: HTTPResponder>: Service where Responder.Con
         if quiet.logLevel == .info { quiet.logLevel = .notice }
         let application = Application(
             responder: self.responder,
-            server: .http1(
-                configuration: .init(
-                    additionalChannelHandlers: [
-                        ConnectionGuard(limits: limits, gauge: gauge), StallGuard(limit: limits.stalled),
-                        HeadGuard(first: limits.head, next: limits.idle),
-                    ],
-                    idleTimeout: limits.idle)),
+            server: HTTPServerBuilder { responder in
+                LoopBoundChannel(
+                    HTTP1Channel(
+                        responder: responder,
+                        configuration: .init(
+                            additionalChannelHandlers: [
+                                RegionWriter(), ConnectionGuard(limits: limits, gauge: gauge),
+                                StallGuard(limit: limits.stalled), HeadHold(),
+                                HeadGuard(first: limits.head, next: limits.idle),
+                            ],
+                            idleTimeout: limits.idle)))
+            },
             configuration: ApplicationConfiguration(
                 address: .hostname(self.address.host, port: self.address.port), serverName: "flotilla",
                 backlog: 512,

@@ -3,7 +3,7 @@ import NIOHTTPTypes
 
 /// Closes a connection whose client takes nothing of an answer for too long.
 ///
-/// Progress is counted by pieces: a piece that is written whole counts, part of one does not.
+/// Progress is what the system takes, also of a piece that is not through yet.
 final class StallGuard: ChannelOutboundHandler, RemovableChannelHandler {
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
@@ -11,6 +11,8 @@ final class StallGuard: ChannelOutboundHandler, RemovableChannelHandler {
     private let limit: TimeAmount
     private var pending = 0
     private var lastProgress = NIODeadline.now()
+    /// Bytes that wait for the system.
+    private var left = 0
     private var check: Scheduled<Void>?
 
     init(limit: TimeAmount) { self.limit = limit }
@@ -22,6 +24,11 @@ final class StallGuard: ChannelOutboundHandler, RemovableChannelHandler {
     private func watch(context: ChannelHandlerContext) {
         let pause = TimeAmount.nanoseconds(self.limit.nanoseconds / 4)
         self.check = context.eventLoop.assumeIsolated().scheduleTask(in: pause) {
+            // Looked at four times within the limit: less is left than before, so something went.
+            if let left = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes), left != self.left {
+                self.left = left
+                self.lastProgress = .now()
+            }
             if self.pending > 0 && NIODeadline.now() - self.lastProgress > self.limit {
                 context.close(promise: nil)
             } else {
@@ -31,6 +38,20 @@ final class StallGuard: ChannelOutboundHandler, RemovableChannelHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        context.write(data, promise: self.counted(promise, context: context))
+    }
+
+    func triggerUserOutboundEvent(
+        context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?
+    ) {
+        let isPiece = event is RegionToSend
+        context.triggerUserOutboundEvent(
+            event, promise: isPiece ? self.counted(promise, context: context) : promise)
+    }
+
+    private func counted(
+        _ promise: EventLoopPromise<Void>?, context: ChannelHandlerContext
+    ) -> EventLoopPromise<Void> {
         let written = promise ?? context.eventLoop.makePromise(of: Void.self)
         if self.pending == 0 { self.lastProgress = .now() }
         self.pending += 1
@@ -38,6 +59,6 @@ final class StallGuard: ChannelOutboundHandler, RemovableChannelHandler {
             self.pending -= 1
             self.lastProgress = .now()
         }
-        context.write(data, promise: written)
+        return written
     }
 }

@@ -3,6 +3,14 @@ import ClusterModel
 import ClusterPorts
 import Glibc
 
+/// A file below a home, opened to be read.
+struct OpenedBelow: Sendable {
+    let status: FileStatus
+    let file: Descriptor
+    /// On a disk of this machine.
+    let isLocal: Bool
+}
+
 extension MountRoot {
     func makeHome(of account: AccountName, adopting: Bool) throws(VaultError) {
         let homes = try self.openOwn(Layout.homes)
@@ -41,14 +49,17 @@ extension MountRoot {
 
     func openFile(
         _ path: HomePath, in account: AccountName
-    ) throws(VaultError) -> (status: FileStatus, file: Descriptor) {
+    ) throws(VaultError) -> OpenedBelow {
         // Not blocking: opening a pipe would wait for its other end.
-        let (status, file) = try naming(path.description) { () throws(SystemFailure) in
+        let opened = try naming(path.description) { () throws(SystemFailure) in
             let file = try self.open(path, in: account, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-            return (FileStatus(try file.status()), file)
+            let status = try file.status()
+            return OpenedBelow(
+                status: FileStatus(status), file: file,
+                isLocal: self.isLocal && status.device == self.device)
         }
-        guard status.kind == .file else { throw .notAFile(path.description) }
-        return (status, file)
+        guard opened.status.kind == .file else { throw .notAFile(path.description) }
+        return opened
     }
 
     func list(

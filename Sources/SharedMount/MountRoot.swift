@@ -12,6 +12,8 @@ final class MountRoot: Sendable {
     let inode: UInt64
     /// Renames that must not replace are made of links, as if the file system knew nothing better.
     let emulating: Bool
+    /// On a disk of this machine: what is cached of it can be read without anybody else's doing.
+    let isLocal: Bool
 
     /// Fails with `foreign` when the root is not there.
     init(path: String, emulating: Bool) throws(VaultError) {
@@ -37,6 +39,7 @@ final class MountRoot: Sendable {
         self.device = status.device
         self.inode = status.inode
         self.emulating = emulating
+        self.isLocal = flotilla_is_local(folder.raw) == 1
     }
 
     func isSame(as other: MountRoot) -> Bool { self.device == other.device && self.inode == other.inode }

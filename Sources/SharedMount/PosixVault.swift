@@ -1,6 +1,7 @@
 package import ClusterModel
 package import ClusterPorts
 package import Logging
+import NIOCore
 
 package import struct Foundation.UUID
 
@@ -168,8 +169,18 @@ extension PosixVault {
     package func open(_ path: HomePath, in account: AccountName) async throws(VaultError) -> any OpenedFile {
         let calls = self.calls
         return try await self.perform { root throws(VaultError) in
-            let (status, file) = try root.openFile(path, in: account)
-            return PosixOpenedFile(shown: path.description, status: status, file: file, calls: calls)
+            let opened = try root.openFile(path, in: account)
+            let shown = path.description
+            var content = PosixOpenedFile.Content.open(.init(opened.file, isLocal: opened.isLocal))
+            if opened.status.size <= PosixOpenedFile.readAtOnce {
+                // One byte more: whoever finds it knows that the file grew, and reads on as it is asked to.
+                let count = Int(opened.status.size)
+                let bytes = try naming(shown) { () throws(SystemFailure) in
+                    try opened.file.bytes(from: 0, count: count + 1)
+                }
+                if bytes.readableBytes == count { content = .whole(bytes) }
+            }
+            return PosixOpenedFile(shown: shown, status: opened.status, content: content, calls: calls)
         }
     }
 

@@ -14,6 +14,6 @@ struct FlotillaBenchmarks: AsyncParsableCommand {
             PointReads.self, RowUpdates.self, CombinedUpdates.self, RowCopy.self, RedisReads.self,
             RedisWrites.self, LeaseCycles.self, ClusterNode.self, HeldLeases.self, StaleCommits.self,
             WokenWriter.self, JobEnqueues.self, JobDrain.self, JobPickup.self, JobFairness.self,
-            JobSteady.self, ShardBalance.self,
+            JobSteady.self, ShardBalance.self, FileRequests.self,
         ])
 }

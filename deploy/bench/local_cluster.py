@@ -45,8 +45,16 @@ class LocalCluster(Server):
         try:
             rows = self.rows()
             ready = len(rows) == self.workers and all(row["state"] == "ready" for row in rows)
-            return ready and listens(port_of(self.files))
+            return ready and listens(port_of(self.files)) and self.is_balanced()
         except (OSError, ValueError, KeyError):
+            return False
+
+    def is_balanced(self):
+        """Whether the balancer knows of a worker by now."""
+        try:
+            with urllib.request.urlopen(f"{self.files}/health/ready", timeout=5) as answer:
+                return answer.status == 200
+        except urllib.error.HTTPError:
             return False
 
     def pids(self):

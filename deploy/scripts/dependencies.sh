@@ -21,7 +21,7 @@ group_packages() {
         test) echo "$(group_packages cluster) curl" ;;
         models) echo "spin gcc libc6-dev python3" ;;
         e2e) echo "$(group_packages cluster) curl python3" ;;
-        bench) echo "$(group_packages cluster) curl wrk python3 python3-venv redis-tools util-linux etcd-server etcd-client nghttp2-client faketime" ;;
+        bench) echo "$(group_packages cluster) curl wrk python3 python3-venv redis-tools nginx-light util-linux etcd-server etcd-client nghttp2-client faketime" ;;
         leaks) echo "$(group_packages run) redis-server liblsan0" ;;
         compose) echo "$(group_packages build) curl python3 docker.io docker-compose mmdebstrap" ;;
         *) fail "unknown group '$1': build run cluster test lint e2e models bench leaks compose" ;;
@@ -41,6 +41,7 @@ present() {
         etcd-server) command -v etcd >/dev/null ;;
         etcd-client) command -v etcdctl >/dev/null ;;
         nghttp2-client) command -v h2load >/dev/null ;;
+        nginx-light) [ -n "$(PATH=$PATH:/usr/sbin command -v nginx)" ] ;;
         util-linux) command -v taskset >/dev/null && command -v setpriv >/dev/null ;;
         liblsan0) lsan_library >/dev/null ;;
         haproxy) [ -n "$(PATH=$PATH:/usr/sbin command -v haproxy)" ] ;;

@@ -60,6 +60,14 @@ int flotilla_start_writing_out(int fd, int64_t offset, int64_t count);
 /// copy_file_range(2) to the same place in another file; answers how many bytes, 0 at the source's end.
 int64_t flotilla_copy_range(int from, int to, int64_t offset, int64_t count);
 
+/// Whether the file system is one of this machine's own disks or memory, so that reading what is cached asks nobody else.
+/// 1 yes, 0 no.
+int flotilla_is_local(int fd);
+/// Whether all of that part of a file lies in the page cache: 1 yes, 0 no or not known. Never blocks.
+int flotilla_is_cached(int fd, int64_t offset, int64_t count);
+/// Brings that part of a file into the page cache; blocks. 0 when it was read, as far as the file goes.
+int flotilla_bring_in(int fd, int64_t offset, int64_t count);
+
 // MARK: Processes
 
 typedef struct {

@@ -29,6 +29,15 @@ package struct Download: Sendable {
         return bytes
     }
 
+    /// The same for a socket; a region may have as many bytes as are asked for.
+    package func piece(from offset: Int64, count: Int) async throws(FileServiceError) -> FilePiece {
+        let piece = try await onMount(self.path) { () async throws(VaultError) in
+            try await self.file.piece(from: offset, count: count)
+        }
+        self.transfer.add(Int64(piece.count))
+        return piece
+    }
+
     /// Closes the file and writes the transfer log.
     ///
     /// - Parameters:

@@ -36,10 +36,54 @@ import Testing
         #expect(ByteRange.parse(header) == .malformed)
     }
 
-    @Test func `no range, several and other units ask for the whole file`() {
+    @Test func `no range, too many and other units ask for the whole file`() {
         #expect(ByteRange.parse(nil) == .whole)
-        #expect(ByteRange.parse("bytes=0-1,5-6") == .whole)
         #expect(ByteRange.parse("pages=1-2") == .whole)
+        let many = "bytes=" + (0..<32).map { "\($0)-\($0)" }.joined(separator: ",")
+        guard case .several(let ranges) = ByteRange.parse(many) else {
+            Issue.record("32 ranges are not several")
+            return
+        }
+        #expect(ranges.count == 32)
+        #expect(ByteRange.parse(many + ",99-99") == .whole)
+    }
+
+    @Test func `several ranges keep their order, and those outside the file are left out`() throws {
+        #expect(try self.outcome([.range: "bytes=50-59, 0-9,-5"]) == .parts([50..<60, 0..<10, 95..<100]))
+        #expect(try self.outcome([.range: "bytes=200-300,0-9"]) == .part(0..<10))
+        #expect { try self.outcome([.range: "bytes=200-300,-0"]) } throws: {
+            ($0 as? Problem)?.kind == .rangeNotSatisfiable
+        }
+        // Together more than the file.
+        #expect(try self.outcome([.range: "bytes=0-59,40-99"]) == .whole)
+        #expect(try self.outcome([.range: "bytes=0-49,50-99"]) == .parts([0..<50, 50..<100]))
+    }
+
+    @Test func `the parts of several ranges are as long as they say`() {
+        let answer = MultipartRanges([0..<3, 7..<9], size: 10, contentType: "text/plain", boundary: "b")
+        let file = Array("0123456789".utf8)
+        var body = ""
+        for part in answer.parts {
+            body += part.text.map { String(buffer: $0) } ?? ""
+            body += String(decoding: file[Int(part.bytes.lowerBound)..<Int(part.bytes.upperBound)], as: UTF8.self)
+        }
+        #expect(
+            body == """
+                --b\r
+                Content-Type: text/plain\r
+                Content-Range: bytes 0-2/10\r
+                \r
+                012\r
+                --b\r
+                Content-Type: text/plain\r
+                Content-Range: bytes 7-8/10\r
+                \r
+                78\r
+                --b--\r
+
+                """)
+        #expect(answer.parts.reduce(0) { $0 + $1.count } == body.utf8.count)
+        #expect(answer.contentType == "multipart/byteranges; boundary=b")
     }
 
     @Test func `nothing of an empty file is satisfiable`() {

@@ -1,0 +1,37 @@
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+
+/// Serves each connection on the thread that reads its socket.
+///
+/// A request that is answered from memory changes threads not once, and one that asks the mount or the database only
+/// there. So what runs between two `await`s has to be short, here as in any handler: what computes for long, or
+/// blocks, has threads of its own (the mount's calls, scrypt).
+struct LoopBoundChannel: ServerChildChannel {
+    private let inside: HTTP1Channel
+
+    init(_ inside: HTTP1Channel) { self.inside = inside }
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
+        self.inside.setup(channel: channel, logger: logger)
+    }
+
+    func handle(value: HTTP1Channel.Value, logger: Logger) async {
+        await withTaskExecutorPreference(EventLoopExecutor(value.channel.eventLoop)) {
+            await self.inside.handle(value: value, logger: logger)
+        }
+    }
+}
+
+/// Runs tasks on the thread of an event loop.
+private final class EventLoopExecutor: TaskExecutor {
+    private let loop: any EventLoop
+
+    init(_ loop: any EventLoop) { self.loop = loop }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        self.loop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}

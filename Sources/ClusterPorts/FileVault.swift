@@ -110,6 +110,8 @@ package protocol HomeFolders: Sendable {
     func status(of path: HomePath, in account: AccountName) async throws(VaultError) -> FileStatus?
     /// Opens a regular file; what is read is that file whatever happens to its name.
     func open(_ path: HomePath, in account: AccountName) async throws(VaultError) -> any OpenedFile
+    /// The same if all that it takes is in memory, and the mount is a disk of this machine; else nil. Never blocks.
+    func openReady(_ path: HomePath, in account: AccountName) -> (any OpenedFile)?
     /// Entries in the order of their names' bytes, after `name`, at most `limit`.
     func list(
         _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int
@@ -169,7 +171,19 @@ package protocol OpenedFile: Sendable {
     ///
     /// Regions stay good until ``close()``.
     func piece(from offset: Int64, count: Int) async throws(VaultError) -> FilePiece
+    /// The same if it is in memory now; else nil. Never blocks.
+    func readyPiece(from offset: Int64, count: Int) -> FilePiece?
     func close() async
+    /// The same, later.
+    func closeSoon()
+}
+
+extension HomeFolders {
+    package func openReady(_ path: HomePath, in account: AccountName) -> (any OpenedFile)? { nil }
+}
+
+extension OpenedFile {
+    package func readyPiece(from offset: Int64, count: Int) -> FilePiece? { nil }
 }
 
 /// A part of a file on its way to a socket.

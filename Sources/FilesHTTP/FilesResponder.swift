@@ -38,15 +38,18 @@ struct FilesResponder: DoorService {
         return try await self.perform(asked, request, by: caller, at: place, context: context)
     }
 
+    func client(_ headers: HTTPFields, peer: String) -> String {
+        ForwardedClient.address(
+            peer: peer, forwardedFor: headers[FileHeaders.forwardedFor], trusted: self.trustedProxies)
+    }
+
     /// Finds out who asks, and counts the request among its account's until the place is let go.
     ///
     /// - Parameter language: What the transfer log shows as the protocol.
     func admit(
         _ request: Request, _ context: DoorContext, speaking language: String
     ) async throws(Problem) -> (Caller, AccountPlace) {
-        let client = ForwardedClient.address(
-            peer: context.peer, forwardedFor: request.headers[FileHeaders.forwardedFor],
-            trusted: self.trustedProxies)
+        let client = self.client(request.headers, peer: context.peer)
         let caller = Caller(
             account: try await self.account(request.headers, client: client), client: client,
             protocol: language)

@@ -12,9 +12,12 @@ package struct DoorContext: RequestContext {
     }
 
     /// The address of the other end, without port; a balancer's where there is one.
-    package var peer: String {
-        switch self.channel.remoteAddress {
-        case .v4, .v6: self.channel.remoteAddress?.ipAddress ?? "unknown"
+    package var peer: String { Self.peer(of: self.channel) }
+
+    static func peer(of channel: any Channel) -> String {
+        let address = channel.remoteAddress
+        return switch address {
+        case .v4, .v6: address?.ipAddress ?? "unknown"
         case .unixDomainSocket: "local"
         case nil: "unknown"
         }

@@ -74,6 +74,7 @@ package struct DoorServer<Responder: HTTPResponder>: Service where Responder.Con
         let gauge = ConnectionGauge(limit: self.limits.connections)
         let limits = self.limits
         let onBound = self.onBound
+        let ready = self.responder as? any ReadyResponder
         var quiet = self.logger
         // Where it listens is announced once, by the node.
         if quiet.logLevel == .info { quiet.logLevel = .notice }
@@ -89,7 +90,8 @@ package struct DoorServer<Responder: HTTPResponder>: Service where Responder.Con
                                 StallGuard(limit: limits.stalled), HeadHold(),
                                 HeadGuard(first: limits.head, next: limits.idle),
                             ],
-                            idleTimeout: limits.idle)))
+                            idleTimeout: limits.idle)),
+                    ready: ready)
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(self.address.host, port: self.address.port), serverName: "flotilla",

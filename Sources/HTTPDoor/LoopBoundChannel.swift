@@ -10,11 +10,25 @@ import NIOCore
 /// blocks, has threads of its own (the mount's calls, scrypt).
 struct LoopBoundChannel: ServerChildChannel {
     private let inside: HTTP1Channel
+    private let ready: (any ReadyResponder)?
 
-    init(_ inside: HTTP1Channel) { self.inside = inside }
+    /// - Parameter ready: Answers on the spot what it can.
+    init(_ inside: HTTP1Channel, ready: (any ReadyResponder)?) {
+        self.inside = inside
+        self.ready = ready
+    }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
-        self.inside.setup(channel: channel, logger: logger)
+        let made = self.inside.setup(channel: channel, logger: logger)
+        // With every answer in the log, every request goes the way that writes it.
+        guard let ready = self.ready, logger.logLevel > .debug else { return made }
+        return made.flatMapThrowing { value in
+            let state = try channel.pipeline.syncOperations.context(
+                handlerType: HTTPConnectionStateHandler.self)
+            try channel.pipeline.syncOperations.addHandler(
+                ReadyHandler(ready), position: .after(state.handler))
+            return value
+        }
     }
 
     func handle(value: HTTP1Channel.Value, logger: Logger) async {

@@ -21,6 +21,12 @@ final class CurrentRoot: Sendable {
         self.emulating = emulating
     }
 
+    /// Nil when it would have to be opened first, or is lost.
+    var ready: MountRoot? {
+        if case .open(let root) = self.state.withLock({ $0 }) { return root }
+        return nil
+    }
+
     /// Blocks while it opens.
     func get() throws(VaultError) -> MountRoot {
         switch self.state.withLock({ $0 }) {

@@ -27,6 +27,12 @@ final class Descriptor: Sendable {
         return Descriptor(raw: raw)
     }
 
+    /// A file to read, if nothing has to be fetched for it.
+    func openReady(_ path: [UInt8]) -> Descriptor? {
+        let raw = unsafe flotilla_open_cached(self.raw, path.terminated, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        return raw >= 0 ? Descriptor(raw: raw) : nil
+    }
+
     func openFolder(_ path: [UInt8]) throws(SystemFailure) -> Descriptor {
         try self.open(path, O_RDONLY | O_DIRECTORY)
     }

@@ -62,6 +62,15 @@ extension MountRoot {
         return opened
     }
 
+    /// Nil when anything of it is not in memory, or it is no file of this mount.
+    func openReady(_ path: HomePath, in account: AccountName) -> OpenedBelow? {
+        let whole = Array("\(Layout.home(of: account))/".utf8) + path.bytes
+        guard let file = self.folder.openReady(whole), let status = try? file.status() else { return nil }
+        let found = FileStatus(status)
+        guard found.kind == .file, status.device == self.device else { return nil }
+        return OpenedBelow(status: found, file: file, isLocal: true)
+    }
+
     func list(
         _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int
     ) throws(VaultError) -> [FolderEntry] {

@@ -118,7 +118,23 @@ final class PosixOpenedFile: OpenedFile {
             FileRegion(fileHandle: handle, readerIndex: Int(offset), endIndex: Int(offset) + count))
     }
 
-    func close() async {
+    func readyPiece(from offset: Int64, count: Int) -> FilePiece? {
+        switch self.content {
+        case .whole(let bytes): return .bytes(Self.part(of: bytes, from: offset, count: count))
+        case .open(let source):
+            guard source.isLocal, let file = source.file, offset >= 0, count > 0,
+                let status = try? file.status(), Int64(status.size) >= offset + Int64(count),
+                flotilla_is_cached(file.raw, offset, Int64(count)) == 1,
+                let handle = try? source.handle()
+            else { return nil }
+            return .region(
+                FileRegion(fileHandle: handle, readerIndex: Int(offset), endIndex: Int(offset) + count))
+        }
+    }
+
+    func close() async { self.closeSoon() }
+
+    func closeSoon() {
         if case .open(let source) = self.content { source.close(on: self.calls) }
     }
 
@@ -146,5 +162,17 @@ extension Descriptor {
             try unsafe self.read(into: UnsafeMutableRawBufferPointer(rebasing: raw.prefix(count)), at: offset)
         }
         return buffer
+    }
+}
+
+extension Descriptor {
+    /// The whole of a file that has so many bytes, if all of it is in memory; never blocks.
+    func readyBytes(count: Int) -> ByteBuffer? {
+        var buffer = ByteBufferAllocator().buffer(capacity: count + 1)
+        // One byte more: whoever finds it knows that the file grew.
+        let read = unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count + 1) { raw in
+            max(0, Int(unsafe flotilla_read_cached(self.raw, raw.baseAddress, Int64(count) + 1, 0)))
+        }
+        return read == count ? buffer : nil
     }
 }

@@ -184,6 +184,19 @@ extension PosixVault {
         }
     }
 
+    package func openReady(_ path: HomePath, in account: AccountName) -> (any OpenedFile)? {
+        guard let root = self.root.ready, root.isLocal, let opened = root.openReady(path, in: account) else {
+            return nil
+        }
+        var content = PosixOpenedFile.Content.open(.init(opened.file, isLocal: true))
+        if opened.status.size <= PosixOpenedFile.readAtOnce {
+            guard let bytes = opened.file.readyBytes(count: Int(opened.status.size)) else { return nil }
+            content = .whole(bytes)
+        }
+        return PosixOpenedFile(
+            shown: path.description, status: opened.status, content: content, calls: self.calls)
+    }
+
     package func list(
         _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int
     ) async throws(VaultError) -> [FolderEntry] {

@@ -60,6 +60,11 @@ int flotilla_start_writing_out(int fd, int64_t offset, int64_t count);
 /// copy_file_range(2) to the same place in another file; answers how many bytes, 0 at the source's end.
 int64_t flotilla_copy_range(int from, int to, int64_t offset, int64_t count);
 
+/// The same, but only as far as nothing has to be fetched: -1 and EAGAIN else. Opens for reading.
+int flotilla_open_cached(int folder, const char *path, int flags);
+/// preadv2(2) with RWF_NOWAIT: what lies in the page cache; -1 and EAGAIN when the first byte does not.
+int64_t flotilla_read_cached(int fd, void *bytes, int64_t count, int64_t offset);
+
 /// Whether the file system is one of this machine's own disks or memory, so that reading what is cached asks nobody else.
 /// 1 yes, 0 no.
 int flotilla_is_local(int fd);

@@ -11,7 +11,19 @@ import Synchronization
 final class AccountDirectory: Sendable {
     private struct State {
         var known = KnownChanges()
-        var entries = BoundedCache<CacheName, Versioned<Data>>(limit: 20_000)
+        var entries = BoundedCache<CacheName, Remembered>(limit: 20_000)
+    }
+
+    /// What was found, ready for use, and of which version.
+    private struct Remembered: Sendable {
+        let version: ConfigVersion
+        /// A ``Found``, of the kind of the entry's name.
+        let found: any Sendable
+    }
+
+    /// An inner nil: there is no such thing.
+    private struct Found<Value: Sendable>: Sendable {
+        let value: Value?
     }
 
     private let store: any AccountStore
@@ -40,11 +52,7 @@ final class AccountDirectory: Sendable {
 
     func key(digest: Digest) async throws(AccessError) -> KeyAndAccount? {
         let entry = CacheName(kind: "key", subject: digest.description)
-        let dependsOn = { @Sendable (found: KeyAndAccount?) -> [CacheName] in
-            guard let found else { return [entry] }
-            return [entry, CacheName(kind: "account", subject: found.account.name.description)]
-        }
-        return try await self.look(up: entry, dependingOn: dependsOn) {
+        return try await self.look(up: entry, dependingOn: { Self.names(of: $0, entry) }) {
             try await self.store.key(digest: digest)
         }
     }
@@ -53,6 +61,34 @@ final class AccountDirectory: Sendable {
         let entry = CacheName(kind: "token", subject: digest.description)
         let fetch = { try await self.store.token(digest: digest) }
         return try await self.look(up: entry, dependingOn: { _ in [entry] }, fetch: fetch)
+    }
+
+    // MARK: - On the spot
+
+    /// An outer nil: it would have to be looked up.
+    func readyAccount(named name: AccountName) -> Account?? {
+        let entry = CacheName(kind: "account", subject: name.description)
+        return self.ready(entry) { _ in [entry] }
+    }
+
+    /// An outer nil: it would have to be looked up.
+    func readyKey(digest: Digest) -> KeyAndAccount?? {
+        let entry = CacheName(kind: "key", subject: digest.description)
+        return self.ready(entry) { Self.names(of: $0, entry) }
+    }
+
+    private func ready<Value: Sendable>(
+        _ name: CacheName, dependingOn names: (Value?) -> [CacheName]
+    ) -> Value?? {
+        guard let heard = self.standing.standing().configVersion,
+            self.state.withLock({ $0.known.heard(heard) }) == .upToDate
+        else { return nil }
+        return self.remembered(name, names)
+    }
+
+    private static func names(of found: KeyAndAccount?, _ entry: CacheName) -> [CacheName] {
+        guard let found else { return [entry] }
+        return [entry, CacheName(kind: "account", subject: found.account.name.description)]
     }
 
     // MARK: - One lookup
@@ -76,11 +112,18 @@ final class AccountDirectory: Sendable {
     }
 
     /// An outer nil: not remembered, or not to be believed any more.
-    private func remembered<Value: Codable>(_ name: CacheName, _ names: (Value?) -> [CacheName]) -> Value?? {
-        guard let entry = self.state.withLock({ $0.entries.value(name) }) else { return nil }
-        guard let value: Value? = try? Self.decode(entry.value) else { return nil }
-        guard self.believes(entry.version, about: names(value)) else { return nil }
-        return .some(value)
+    private func remembered<Value: Sendable>(_ name: CacheName, _ names: (Value?) -> [CacheName]) -> Value?? {
+        guard let entry = self.state.withLock({ $0.entries.value(name) }),
+            let found = entry.found as? Found<Value>,
+            self.believes(entry.version, about: names(found.value))
+        else { return nil }
+        return .some(found.value)
+    }
+
+    private func remember<Value: Sendable>(_ value: Value?, at version: ConfigVersion, as name: CacheName) {
+        self.state.withLock {
+            $0.entries.keep(Remembered(version: version, found: Found(value: value)), for: name)
+        }
     }
 
     private func believes(_ version: ConfigVersion, about names: [CacheName]) -> Bool {
@@ -100,13 +143,13 @@ final class AccountDirectory: Sendable {
             if let value: Value? = try? Self.decode(found.value),
                 self.believes(shared.version, about: names(value))
             {
-                self.state.withLock { $0.entries.keep(found, for: name) }
+                self.remember(value, at: shared.version, as: name)
                 return found
             }
         }
         let fetched = try await fetch()
         let found = Versioned(try JSONEncoder().encode(Wrapped(value: fetched.value)), at: fetched.version)
-        self.state.withLock { $0.entries.keep(found, for: name) }
+        self.remember(fetched.value, at: fetched.version, as: name)
         if fetched.value != nil {
             let entry = CachedBytes(bytes: Array(found.value), version: found.version)
             await self.cache?.keep(name, entry, for: Self.sharedLifetime)

@@ -26,6 +26,12 @@ struct CredentialMemory: Sendable {
             inputKeyMaterial: secret, info: Array("flotilla credential".utf8), outputByteCount: 32)
     }
 
+    /// As far as the process remembers.
+    func isKnownRight(_ password: [UInt8], for account: Account, hash: String) -> Bool {
+        let own = Self.mac(password, account, hash, key: self.process.key)
+        return self.process.right.withLock { $0.value(own) } != nil
+    }
+
     func isRight(_ password: [UInt8], for account: Account, hash: String) async -> Bool {
         let own = Self.mac(password, account, hash, key: self.process.key)
         if self.process.right.withLock({ $0.value(own) }) != nil { return true }

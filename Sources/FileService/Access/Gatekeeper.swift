@@ -46,6 +46,27 @@ package final class Gatekeeper: Sendable {
         return account
     }
 
+    /// The account, if everything that it takes is remembered in the process and says yes; never waits.
+    package func readyAccount(name: String, password: String) -> Account? {
+        guard let name = AccountName(name), case .some(let account?) = self.directory.readyAccount(named: name),
+            account.enabled, let text = account.passwordHash,
+            self.memory.isKnownRight(Array(password.utf8), for: account, hash: text)
+        else { return nil }
+        return account
+    }
+
+    /// The same for a key.
+    package func readyAccount(key: String) -> Account? {
+        guard let digest = Secrets.digest(key, prefix: Secrets.keyPrefix),
+            case .some(let found?) = self.directory.readyKey(digest: digest), Self.admits(found)
+        else { return nil }
+        return found.account
+    }
+
+    private static func admits(_ found: KeyAndAccount) -> Bool {
+        found.key.enabled && found.account.enabled && !Self.isOver(found.key.expiresAt)
+    }
+
     /// Whether the password that opened the account earlier still would; costs no scrypt.
     package func checkAgain(_ account: Account) async throws(AccessError) {
         let now = try await self.directory.account(named: account.name)
@@ -57,8 +78,7 @@ package final class Gatekeeper: Sendable {
     /// - Parameter key: the secret, `flk_…`.
     package func account(key: String) async throws(AccessError) -> Account {
         guard let digest = Secrets.digest(key, prefix: Secrets.keyPrefix),
-            let found = try await self.directory.key(digest: digest),
-            found.key.enabled, found.account.enabled, !Self.isOver(found.key.expiresAt)
+            let found = try await self.directory.key(digest: digest), Self.admits(found)
         else { throw .denied }
         return found.account
     }

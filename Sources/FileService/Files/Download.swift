@@ -38,6 +38,12 @@ package struct Download: Sendable {
         return piece
     }
 
+    /// The same as ``ended(sent:failure:)`` without waiting.
+    package func endedNow(sent: Int64, failure: String?) {
+        self.file.closeSoon()
+        self.transfer.endedNow(size: sent, failure: failure)
+    }
+
     /// Closes the file and writes the transfer log.
     ///
     /// - Parameters:

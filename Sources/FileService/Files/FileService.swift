@@ -90,6 +90,12 @@ package final class FileService: Service {
         let file = try await onMount(path) { () async throws(VaultError) in
             try await self.vault.open(path, in: caller.account.name)
         }
+        return self.download(of: file, at: path, by: caller, right)
+    }
+
+    func download(
+        of file: any OpenedFile, at path: HomePath, by caller: Caller, _ right: NodeRight
+    ) -> Download {
         let operation = self.operation(by: caller, right)
         let record = TransferRecord(
             id: operation.id, kind: .download, status: .running, account: caller.account.name, path: path,

@@ -33,12 +33,22 @@ final class OpenTransfer: Sendable {
     ///   - failure: why it failed; nil when it did not.
     func ended(size: Int64? = nil, failure: String?) async {
         guard self.close() else { return }
+        await self.log.record(self.ending(size, failure))
+    }
+
+    /// The same without waiting for room in the log's queue.
+    func endedNow(size: Int64, failure: String?) {
+        guard self.close() else { return }
+        self.log.recordNow(self.ending(size, failure))
+    }
+
+    private func ending(_ size: Int64?, _ failure: String?) -> TransferRecord {
         var record = self.running
         if let size { record.size = size }
         record.status = failure == nil ? .completed : .failed
         record.reason = failure
         record.endedAt = Date()
-        await self.log.record(record)
+        return record
     }
 
     /// It is no longer listed as running by this node: a decision writes its end.

@@ -59,6 +59,15 @@ package final class TransferLog: Service {
         await self.add { $0.add(record) }
     }
 
+    /// The same without waiting, above the bound if need be: for who looked at ``hasRoom`` when the transfer began.
+    func recordNow(_ record: TransferRecord) {
+        self.state.withLock { state in if !state.stopped { state.queue.add(record) } }
+        self.arrival.yield()
+    }
+
+    /// Whether half of the queue is free.
+    var hasRoom: Bool { self.backlog < self.limits.logQueue / 2 }
+
     /// What is not written yet.
     package var backlog: Int { self.state.withLock { $0.queue.count } }
 

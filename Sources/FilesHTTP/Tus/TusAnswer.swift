@@ -1,6 +1,7 @@
 import ClusterModel
 import FileService
 import Foundation
+import HTTPDoor
 import HTTPTypes
 
 /// The header fields that tell how an upload stands.

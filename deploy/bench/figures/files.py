@@ -85,11 +85,14 @@ class Sides:
         """The files that are asked for, at both, and nothing left to be written out."""
         body = os.urandom(min(size, MIB))
         for folder in (self.home, self.nginx.data):
+            owner = os.stat(folder)
             for number in range(FILES[size]):
                 path = os.path.join(folder, f"{LABELS[size]}-{number}")
                 with open(path, "wb") as file:
                     for _ in range(max(1, size // MIB)):
                         file.write(body)
+                # As if they had been put there: of one's own files a program may know what is cached.
+                os.chown(path, owner.st_uid, owner.st_gid)
                 os.chmod(path, 0o644)
         os.sync()
 

@@ -1,0 +1,62 @@
+import ClusterModel
+import ClusterPorts
+import FileService
+import HTTPDoor
+import HTTPTypes
+
+/// Downloads of what lies in memory, by accounts that the process remembers.
+extension FilesResponder: ReadyService {
+    func readyAnswer(to request: HTTPRequest, target: RequestTarget, peer: String) -> ReadyAnswer? {
+        guard target.components.first.map({ $0.elementsEqual("files".utf8) }) == true,
+            case .read(let path, let conditions, let listing)? = try? FileRequest(
+                method: request.method, target: target, headers: request.headerFields,
+                authority: request.authority),
+            !listing.isCertain, let account = self.readyAccount(request.headerFields)
+        else { return nil }
+        let caller = Caller(
+            account: account, client: self.client(request.headerFields, peer: peer), protocol: "http")
+        guard let place = self.accounts.enter(account.name),
+            let file = self.files.ready(path, by: caller)
+        else { return nil }
+        guard let (head, piece) = self.ready(file, at: path, conditions) else {
+            file.close()
+            return nil
+        }
+        let download = file.begin(by: caller)
+        let count = Int64(piece.count)
+        return ReadyAnswer(head: head, body: piece) { isSent in
+            download.endedNow(sent: isSent ? count : 0, failure: isSent ? nil : "the client went away")
+            withExtendedLifetime(place) {}
+        }
+    }
+
+    private func ready(
+        _ file: ReadyFile, at path: HomePath, _ conditions: ReadConditions
+    ) -> (HTTPResponse, FilePiece)? {
+        let size = file.status.size
+        guard let outcome = try? conditions.outcome(tag: file.status.entityTag, size: size) else { return nil }
+        var head = HTTPResponse(status: .ok, headerFields: FileAnswer.headers(file.status, path: path))
+        let bytes: Range<Int64>
+        switch outcome {
+        case .whole: bytes = 0..<size
+        case .part(let part):
+            bytes = part
+            head.status = .partialContent
+            head.headerFields[.contentRange] = MultipartRanges.contentRange(part, of: size)
+        case .parts, .notModified: return nil
+        }
+        // Longer ones go piece by piece, the long way.
+        guard bytes.count <= SentDownload.longestRegion, let piece = file.piece(bytes) else { return nil }
+        head.headerFields[.contentLength] = "\(bytes.count)"
+        return (head, piece)
+    }
+
+    private func readyAccount(_ headers: HTTPFields) -> Account? {
+        switch Credentials(authorization: headers[.authorization]) {
+        case .password(let name, let password):
+            self.gatekeeper.readyAccount(name: name, password: password)
+        case .key(let key): self.gatekeeper.readyAccount(key: key)
+        case nil: nil
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import ClusterModel
+package import ClusterPorts
+import Foundation
+package import HTTPTypes
+import Hummingbird
+import NIOCore
+import Synchronization
+
+/// An answer that is there as soon as the request is.
+package struct ReadyAnswer: Sendable {
+    /// With its content length.
+    package var head: HTTPResponse
+    package var body: FilePiece
+    /// Runs once: when the system has taken all of it (true), or never will (false). On the connection's thread.
+    package var ended: @Sendable (Bool) -> Void
+
+    package init(head: HTTPResponse, body: FilePiece, ended: @escaping @Sendable (Bool) -> Void) {
+        self.head = head
+        self.body = body
+        self.ended = ended
+    }
+}
+
+/// Answers some requests on the spot.
+///
+/// It is asked on the connection's thread, and neither waits nor blocks: nil sends the request the long way, where
+/// errors are made too.
+package protocol ReadyService: Sendable {
+    func readyAnswer(to request: HTTPRequest, target: RequestTarget, peer: String) -> ReadyAnswer?
+}
+
+/// What a door answers on the spot, with all that it puts around every answer.
+protocol ReadyResponder: Sendable {
+    func readyAnswer(to request: HTTPRequest, on channel: any Channel) -> ReadyAnswer?
+}
+
+extension Door: ReadyResponder {
+    func readyAnswer(to request: HTTPRequest, on channel: any Channel) -> ReadyAnswer? {
+        guard let inside = self.inside as? any ReadyService, let target = try? RequestTarget(request.path ?? ""),
+            self.requestsMax.map({ self.gauge.sample().inFlight < $0 }) ?? true
+        else { return nil }
+        let begun = ContinuousClock.now
+        guard var answer = inside.readyAnswer(to: request, target: target, peer: DoorContext.peer(of: channel))
+        else { return nil }
+        let gauge = self.gauge
+        gauge.begin()
+        answer.head.headerFields[DoorHeader.requestID] = "\(RequestID())"
+        if let node = self.standing.standing().name {
+            answer.head.headerFields[DoorHeader.node] = node.description
+        }
+        answer.head.headerFields[.date] = DateNow.text
+        answer.head.headerFields[.server] = "flotilla"
+        answer.ended = { [ended = answer.ended] isSent in
+            gauge.end()
+            ended(isSent)
+        }
+        gauge.answered(in: begun.duration(to: .now))
+        return answer
+    }
+}
+
+/// The `Date` field, made once a second.
+private enum DateNow {
+    private static let made = Mutex<(second: Int64, text: String)>((-1, ""))
+
+    static var text: String {
+        let second = Int64(Date().timeIntervalSince1970)
+        return Self.made.withLock { made in
+            if made.second != second { made = (second, HTTPDate.text(seconds: second)) }
+            return made.text
+        }
+    }
+}

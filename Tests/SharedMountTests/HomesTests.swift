@@ -162,3 +162,55 @@ import Testing
         }
     }
 }
+
+/// What is answered from memory alone.
+@Suite(.serialized) struct ReadyFileTests {
+    private let acme = TemporaryMount.acme
+
+    @Test func `what lies in memory is opened and read on the spot`() async throws {
+        try await TemporaryMount.with { mount async throws in
+            let long = Data((0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 13) })
+            _ = FileManager.default.createFile(atPath: "\(mount.home)/short", contents: Data("short".utf8))
+            _ = FileManager.default.createFile(atPath: "\(mount.home)/long", contents: long)
+            _ = FileManager.default.createFile(atPath: "\(mount.home)/none", contents: Data())
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(mount.home)/link", withDestinationPath: "short")
+            // The first look opens the root.
+            _ = try await mount.vault.status(of: HomePath("short"), in: self.acme)
+            let short = try #require(mount.vault.openReady(HomePath("short"), in: self.acme))
+            #expect(short.readyPiece(from: 1, count: 3).map(Self.bytes) == Array("hor".utf8))
+            #expect(mount.vault.openReady(HomePath("none"), in: self.acme)?.status.size == 0)
+            let opened = try #require(mount.vault.openReady(HomePath("long"), in: self.acme))
+            let piece = try #require(opened.readyPiece(from: 100_000, count: 200_000))
+            guard case .region(let region) = piece else {
+                Issue.record("a long file came as bytes")
+                return
+            }
+            #expect(region.readerIndex == 100_000 && region.endIndex == 300_000)
+            #expect(opened.readyPiece(from: 299_999, count: 2) == nil)
+            #expect(opened.status.entityTag == (try await mount.vault.status(of: HomePath("long"), in: self.acme))?.entityTag)
+            opened.closeSoon()
+            #expect(opened.readyPiece(from: 0, count: 1) == nil)
+            for name in ["missing", "link", "short/below", ".."] {
+                #expect((try? HomePath(name)).flatMap { mount.vault.openReady($0, in: self.acme) } == nil, "\(name)")
+            }
+        }
+    }
+
+    @Test func `an unopened root and a folder are for the long way`() async throws {
+        try await TemporaryMount.with { mount async throws in
+            _ = FileManager.default.createFile(atPath: "\(mount.home)/x", contents: Data("x".utf8))
+            try FileManager.default.createDirectory(
+                atPath: "\(mount.home)/folder", withIntermediateDirectories: false)
+            let other = PosixVault(root: mount.folder)
+            #expect(other.openReady(try HomePath("x"), in: self.acme) == nil)
+            #expect(mount.vault.openReady(try HomePath("folder"), in: self.acme) == nil)
+            await other.shutDown()
+        }
+    }
+
+    private static func bytes(_ piece: FilePiece) -> [UInt8] {
+        if case .bytes(let bytes) = piece { return Array(buffer: bytes) }
+        return []
+    }
+}

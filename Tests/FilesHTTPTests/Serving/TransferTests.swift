@@ -72,7 +72,9 @@ import Testing
             #expect(first.headers["content-range"] == "bytes 2-4/10")
             #expect(try await get(["range": "bytes=-3"]).text == "789")
             #expect(try await get(["range": "bytes=7-"]).text == "789")
-            #expect(try await get(["range": "bytes=0-0,5-5"]).status == 200)
+            // Behind their heads, two parts are longer than ten bytes; who asks gets what was asked for.
+            #expect(try await get(["range": "bytes=0-0,5-5"]).status == 206)
+            #expect(try await get(["range": "bytes=0-8,1-9"]).text == "0123456789")
             #expect(try await get(["range": "bytes=2-4", "if-range": "\"other\""]).text == "0123456789")
             #expect(try await get(["range": "bytes=2-4", "if-range": etag]).text == "234")
             let behind = try await get(["range": "bytes=10-"])

@@ -8,13 +8,14 @@ import Synchronization
 
 /// A file in staging that is being written.
 ///
-/// Small buffers are gathered, so that a hop to a thread is paid for 256 KiB and not for each; what is
-/// gathered counts as written. After a failed write only ``discard()`` is left: what the kernel kept of it
+/// Small buffers are gathered, so that a hop to a thread is paid for 256 KiB and not for each (16 KiB when many
+/// uploads gather, ``GatherBudget``); what is gathered counts as written. After a failed write only ``discard()`` is left: what the kernel kept of it
 /// nobody knows.
 final class PosixStagedFile: StagedFile {
     let name: StagedName
     private let folder: Descriptor
     private let calls: BlockingCalls
+    private let budget: GatherBudget
     private let state: Mutex<State>
 
     private enum State {
@@ -39,31 +40,36 @@ final class PosixStagedFile: StagedFile {
         var total: Int64 { self.written + Int64(self.gathered.readableBytes) }
     }
 
-    private static let gatheredMax = 256 * 1_024
     /// Early enough that the sync at the end has little left to do.
     private static let pushEvery: Int64 = 8 * 1_024 * 1_024
 
-    init(name: StagedName, folder: Descriptor, file: Descriptor, calls: BlockingCalls) {
+    init(
+        name: StagedName, folder: Descriptor, file: Descriptor, calls: BlockingCalls, budget: GatherBudget
+    ) {
         self.name = name
         self.folder = folder
         self.calls = calls
+        self.budget = budget
         self.state = Mutex(.open(Writing(file: file)))
     }
 
     deinit {
         guard case .open(let writing) = self.state.withLock({ $0 }) else { return }
+        self.budget.change(by: -writing.gathered.readableBytes)
         let (folder, name) = (self.folder, self.name)
         self.calls.runLater { Self.abandon(writing.file, name, in: folder) }
     }
 
     func append(_ bytes: ByteBuffer) async throws(VaultError) -> Int64 {
         var writing = try self.take()
-        if writing.gathered.readableBytes + bytes.readableBytes < Self.gatheredMax {
+        if writing.gathered.readableBytes + bytes.readableBytes < self.budget.piece {
             writing.gathered.writeImmutableBuffer(bytes)
+            self.budget.change(by: bytes.readableBytes)
             self.put(writing)
             return writing.total
         }
         let (name, taken) = (self.name, writing)
+        let gathered = taken.gathered.readableBytes
         do {
             writing = try await self.calls.run { () throws(VaultError) in
                 var writing = taken
@@ -76,6 +82,7 @@ final class PosixStagedFile: StagedFile {
             self.put(writing)
             throw error
         }
+        self.budget.change(by: -gathered)
         self.put(writing)
         return writing.total
     }
@@ -89,6 +96,7 @@ final class PosixStagedFile: StagedFile {
                 try Self.flush(&writing, name)
                 return try Self.finish(writing, name, folder)
             }
+            self.budget.change(by: -taken.gathered.readableBytes)
             self.state.withLock { $0 = .ended }
             return sealed
         } catch {
@@ -106,6 +114,7 @@ final class PosixStagedFile: StagedFile {
                 return old
             })
         else { return }
+        self.budget.change(by: -writing.gathered.readableBytes)
         let (folder, name) = (self.folder, self.name)
         // Refused when too much waits: then a thread does it some time.
         do {
@@ -137,7 +146,8 @@ extension PosixStagedFile {
     private static func flush(_ writing: inout Writing, _ name: StagedName) throws(VaultError) {
         guard writing.gathered.readableBytes > 0 else { return }
         let gathered = writing.gathered
-        writing.gathered.clear()
+        // A new one grows as it is needed: most uploads are small, or slow.
+        writing.gathered = ByteBuffer()
         try Self.write(gathered, &writing, name)
     }
 

@@ -11,6 +11,7 @@ package import struct Foundation.UUID
 package final class PosixVault: FileVault {
     private let root: CurrentRoot
     private let calls: BlockingCalls
+    private let budget = GatherBudget()
     private let probe = Probe()
     private let logger: Logger
     private let beforeProbe: @Sendable () -> Void
@@ -84,10 +85,11 @@ extension PosixVault {
     package func stage(
         _ operation: UUID, for incarnation: Incarnation
     ) async throws(VaultError) -> any StagedFile {
-        let calls = self.calls
+        let (calls, budget) = (self.calls, self.budget)
         return try await self.perform { root throws(VaultError) in
             let staged = try root.stage(operation, for: incarnation)
-            return PosixStagedFile(name: staged.name, folder: staged.folder, file: staged.file, calls: calls)
+            return PosixStagedFile(
+                name: staged.name, folder: staged.folder, file: staged.file, calls: calls, budget: budget)
         }
     }
 

@@ -149,4 +149,24 @@ import Testing
             #expect(mount.names(below: "homes") == ["acme"])
         }
     }
+
+    @Test func `many at once share the syncs of their folders and all end`() async throws {
+        try await TemporaryMount.with { mount async throws in
+            var staged: [StagedIdentity] = []
+            for number in 0..<200 { staged.append(try await mount.sealed("\(number)").staged) }
+            let vault = mount.vault
+            let outcomes = try await withThrowingTaskGroup { group in
+                for (number, one) in staged.enumerated() {
+                    group.addTask {
+                        try await vault.publish(
+                            one, as: HomePath("\(number % 3)/\(number)"), in: TemporaryMount.acme,
+                            replacing: true)
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(outcomes.count == 200 && outcomes.allSatisfy { $0 == .published })
+            for number in 0..<200 { #expect(mount.text(at: "\(number % 3)/\(number)") == "\(number)") }
+        }
+    }
 }

@@ -1,4 +1,5 @@
 package import ClusterModel
+package import ClusterPorts
 package import Foundation
 package import HTTPDoor
 import HTTPTypes
@@ -8,12 +9,15 @@ package struct AccountCreation: Sendable, Equatable {
     package var name: String
     package var password: String?
     package var adopts: Bool
+    package var quota: Quota?
 
     package init(_ body: [UInt8]) throws(Problem) {
         var fields = try BodyFields(body)
         self.name = try fields.required("name")
         self.password = try fields.text("password")
         self.adopts = try fields.flag("adopt") ?? false
+        self.quota = Quota(
+            limits: try fields.limit("quota_bytes").most, try fields.limit("quota_files").most)
         try fields.finish()
     }
 }
@@ -22,6 +26,8 @@ package struct AccountCreation: Sendable, Equatable {
 package struct AccountPatch: Sendable, Equatable {
     package var enabled: Bool?
     package var password: String?
+    package var quotaBytes: LimitChange
+    package var quotaFiles: LimitChange
     /// From `If-Match`.
     package var revision: Int64?
 
@@ -29,11 +35,44 @@ package struct AccountPatch: Sendable, Equatable {
         var fields = try BodyFields(body)
         self.enabled = try fields.flag("enabled")
         self.password = try fields.text("password")
+        self.quotaBytes = try fields.limit("quota_bytes")
+        self.quotaFiles = try fields.limit("quota_files")
         try fields.finish()
-        guard self.enabled != nil || self.password != nil else {
-            throw Problem(.badRequest, .invalidBody, "nothing is to be changed: give “enabled” or “password”")
+        guard
+            self.enabled != nil || self.password != nil || self.quotaBytes != .keep
+                || self.quotaFiles != .keep
+        else {
+            throw Problem(
+                .badRequest, .invalidBody,
+                "nothing is to be changed: give “enabled”, “password”, “quota_bytes” or “quota_files”")
         }
         self.revision = try AccountTag.revision(ifMatch)
+    }
+}
+
+extension BodyFields {
+    /// A limit: a whole number, or null for none.
+    fileprivate mutating func limit(_ name: String) throws(Problem) -> LimitChange {
+        switch try self.value(name) {
+        case nil: return .keep
+        case .null: return .unlimited
+        case .number(let number):
+            guard let most = number.whole, (0...9_007_199_254_740_992).contains(most) else {
+                throw Self.invalid(name, "it must be a whole number from 0 to 2^53, or null for no limit")
+            }
+            return .at(most)
+        case .text, .flag, .list, .object:
+            throw Self.invalid(name, "it must be a whole number, or null for no limit")
+        }
+    }
+}
+
+extension LimitChange {
+    fileprivate var most: Int64? {
+        switch self {
+        case .at(let most): most
+        case .keep, .unlimited: nil
+        }
     }
 }
 

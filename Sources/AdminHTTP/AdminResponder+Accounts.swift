@@ -19,15 +19,18 @@ extension AdminResponder {
         case .createAccount:
             let asked = try AccountCreation(try await self.body(of: request, channel))
             let account = try await self.desk.create(
-                name: asked.name, password: asked.password, adopting: asked.adopts)
-            return self.show(account, .created, location: "/api/v1/accounts/\(account.name)")
-        case .account(let name): return self.show(try await self.desk.account(named: name), .ok)
+                name: asked.name, password: asked.password, adopting: asked.adopts, quota: asked.quota)
+            return try await self.show(account, .created, location: "/api/v1/accounts/\(account.name)")
+        case .account(let name): return try await self.show(try await self.desk.account(named: name), .ok)
+        case .recount(let name):
+            return try await self.show(try await self.desk.recount(name: name), .accepted)
         case .changeAccount(let name):
             let asked = try AccountPatch(
                 try await self.body(of: request, channel), ifMatch: request.headers[.ifMatch])
-            return self.show(
+            return try await self.show(
                 try await self.desk.change(
-                    name: name, enabled: asked.enabled, password: asked.password, ifRevision: asked.revision),
+                    name: name, enabled: asked.enabled, password: asked.password,
+                    quotaBytes: asked.quotaBytes, quotaFiles: asked.quotaFiles, ifRevision: asked.revision),
                 .ok)
         case .keys(let account):
             let keys = try await self.desk.keys(account: account)
@@ -49,11 +52,13 @@ extension AdminResponder {
         }
     }
 
-    private func show(_ account: Account, _ status: HTTPResponse.Status, location: String? = nil) -> Response
-    {
+    private func show(
+        _ account: Account, _ status: HTTPResponse.Status, location: String? = nil
+    ) async throws -> Response {
+        let quota = try await self.desk.quotas(of: [account])[account.id]
         var headers: HTTPFields = [.eTag: AccountTag.text(account.revision)]
         headers[.location] = location
-        return JSONText.response(status, AccountAnswer(account), headers: headers)
+        return JSONText.response(status, AccountAnswer(account, quota), headers: headers)
     }
 
     private func listAccounts(_ query: [RequestTarget.QueryItem]) async throws -> Response {
@@ -64,6 +69,8 @@ extension AdminResponder {
         // The desk's own bound hides whether there is one more.
         let more = found.count > filters.limit || found.count == AccountFilters.longest
         let next = more ? page.last.map { filters.next(after: $0.name) } : nil
-        return JSONText.response(.ok, PageAnswer(page.map(AccountAnswer.init), next: next))
+        let quotas = try await self.desk.quotas(of: Array(page))
+        return JSONText.response(
+            .ok, PageAnswer(page.map { AccountAnswer($0, quotas[$0.id]) }, next: next))
     }
 }

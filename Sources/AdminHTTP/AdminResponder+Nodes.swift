@@ -25,7 +25,7 @@ extension AdminResponder {
         case .document, .cluster, .nodes, .node, .views, .leases, .lease, .endLease, .watch, .transfers,
             .transfer, .accounts,
             .createAccount,
-            .account, .changeAccount, .keys, .createKey, .revokeKey, .cache, .webhook, .jobs,
+            .account, .changeAccount, .recount, .keys, .createKey, .revokeKey, .cache, .webhook, .jobs,
             .schedule, .shards:
             preconditionFailure("\(route) changes no node")
         }

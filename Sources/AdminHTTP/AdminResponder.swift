@@ -73,7 +73,7 @@ struct AdminResponder: DoorService {
         case .schedule(let route):
             return try await self.answerSchedules(
                 route, request, target.query, context.channel, by: token?.label ?? "")
-        case .accounts, .createAccount, .account, .changeAccount, .keys, .createKey, .revokeKey:
+        case .accounts, .createAccount, .account, .changeAccount, .recount, .keys, .createKey, .revokeKey:
             do {
                 return try await self.answerAccounts(route, request, target, context.channel)
             } catch let error as AccountDeskError {

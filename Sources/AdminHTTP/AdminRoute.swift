@@ -24,6 +24,7 @@ package enum AdminRoute: Sendable, Equatable {
     case createAccount
     case account(String)
     case changeAccount(String)
+    case recount(account: String)
     case keys(account: String)
     case createKey(account: String)
     case revokeKey(account: String, id: String)
@@ -44,7 +45,7 @@ package enum AdminRoute: Sendable, Equatable {
             .cache:
             .auditor
         case .endLease, .drain, .resume, .evict, .changeNode, .createAccount, .changeAccount, .createKey,
-            .revokeKey:
+            .revokeKey, .recount:
             .operator
         case .webhook(let route): route.role
         case .schedule(let route): route.role
@@ -103,6 +104,7 @@ extension AdminRoute {
             Pattern(
                 path: "/accounts/{name}",
                 methods: [("GET", { .account($0[0]) }), ("PATCH", { .changeAccount($0[0]) })]),
+            Pattern(path: "/accounts/{name}/recount", methods: [("POST", { .recount(account: $0[0]) })]),
             Pattern(
                 path: "/accounts/{name}/keys",
                 methods: [("GET", { .keys(account: $0[0]) }), ("POST", { .createKey(account: $0[0]) })]),

@@ -258,8 +258,13 @@ package struct AccountAnswer: Sendable, Equatable, Codable {
     package var createdAt: Date
     package var changedAt: Date
     package var revision: Int64
+    /// Limits of the home; nil for none.
+    package var quotaBytes: Int64?
+    package var quotaFiles: Int64?
+    /// Only with a quota.
+    package var use: HomeUseAnswer?
 
-    package init(_ account: Account) {
+    package init(_ account: Account, _ quota: AccountQuota? = nil) {
         self.id = account.id.description
         self.name = account.name.description
         self.enabled = account.enabled
@@ -267,6 +272,28 @@ package struct AccountAnswer: Sendable, Equatable, Codable {
         self.createdAt = account.createdAt
         self.changedAt = account.changedAt
         self.revision = account.revision
+        self.quotaBytes = account.quota?.bytes
+        self.quotaFiles = account.quota?.files
+        self.use = account.quota == nil ? nil : quota.map { HomeUseAnswer($0) }
+    }
+}
+
+/// What an account with a quota has in its home.
+package struct HomeUseAnswer: Sendable, Equatable, Codable {
+    package var bytes: Int64
+    package var files: Int64
+    /// Durable bytes of resumable uploads that are no files yet.
+    package var openUploadBytes: Int64
+    package var countedAt: Date?
+    /// Whether the numbers wait for a count to be right.
+    package var counting: Bool
+
+    package init(_ quota: AccountQuota) {
+        self.bytes = quota.use.bytes
+        self.files = quota.use.files
+        self.openUploadBytes = quota.open
+        self.countedAt = quota.countedAt
+        self.counting = quota.isPending
     }
 }
 

@@ -58,11 +58,13 @@ package struct Account: Hashable, Sendable, Codable {
     package var changedAt: Date
     /// Rises with each change of this account; its ETag.
     package var revision: Int64
+    /// Nil: it may have as much as the mount holds.
+    package var quota: Quota?
 
     package init(
         id: AccountID, name: AccountName, enabled: Bool, passwordHash: String?, createdAt: Date,
         changedAt: Date,
-        revision: Int64
+        revision: Int64, quota: Quota? = nil
     ) {
         self.id = id
         self.name = name
@@ -71,6 +73,7 @@ package struct Account: Hashable, Sendable, Codable {
         self.createdAt = createdAt
         self.changedAt = changedAt
         self.revision = revision
+        self.quota = quota
     }
 }
 

@@ -60,11 +60,26 @@ package struct KeyAndAccount: Sendable, Hashable, Codable {
 package struct AccountChange: Sendable, Hashable {
     package var enabled: Bool?
     package var passwordHash: String?
+    package var quotaBytes: LimitChange
+    package var quotaFiles: LimitChange
 
-    package init(enabled: Bool? = nil, passwordHash: String? = nil) {
+    package init(
+        enabled: Bool? = nil, passwordHash: String? = nil, quotaBytes: LimitChange = .keep,
+        quotaFiles: LimitChange = .keep
+    ) {
         self.enabled = enabled
         self.passwordHash = passwordHash
+        self.quotaBytes = quotaBytes
+        self.quotaFiles = quotaFiles
     }
+}
+
+/// What becomes of one limit of an account.
+package enum LimitChange: Sendable, Hashable {
+    case keep
+    case unlimited
+    /// 0 or more.
+    case at(Int64)
 }
 
 package enum ChangeAnswer<Value: Sendable>: Sendable {

@@ -7,7 +7,7 @@ package import struct Foundation.UUID
 ///
 /// Every call may block its caller's task and never a thread of the concurrency pool; each fails with
 /// ``VaultError``. Nothing here rests on locks of the file system or on times of other machines.
-package protocol FileVault: MountGuard, StagingArea, HomeFolders, NamePublisher {}
+package protocol FileVault: MountGuard, StagingArea, HomeFolders, NamePublisher, HomeTally {}
 
 /// Whose the mount is.
 package protocol MountGuard: Sendable {

@@ -13,13 +13,21 @@ package protocol NameStore: Sendable {
         _ publications: [Publication], by right: NodeRight
     ) async throws(StoreError) -> [DecisionAnswer]
 
-    /// Takes the names of one operation, all or none, without deciding yet. Locks no folder.
+    /// Takes the names of one operation, all or none, without deciding yet.
+    ///
+    /// Answers `busyFolder` below a folder that another operation has marked, and otherwise keeps it from being drained
+    /// (``unfinished(account:below:limit:)`` shows it): what is looked at meanwhile is not moved or removed with a
+    /// folder above.
     func reserve(_ names: [HomePath], for operation: Operation, by right: NodeRight) async throws(StoreError)
         -> DecisionAnswer
 
-    /// Turns the operation's reservation into a decision.
-    func decide(_ change: NameChange, of operation: Operation, by right: NodeRight) async throws(StoreError)
-        -> DecisionAnswer
+    /// Turns the operation's reservation into a decision, and adds its cost to the use of the account, all or nothing.
+    ///
+    /// - Parameter cost: looked at under the reservation; without one, a metered account is answered `metered`. Of an
+    ///   account that is not metered nothing is counted.
+    func decide(
+        _ change: NameChange, costing cost: ChangeCost?, of operation: Operation, by right: NodeRight
+    ) async throws(StoreError) -> DecisionAnswer
 
     /// Gives up the reservation that this incarnation made for the operation; a decision stays. Needs no right.
     ///
@@ -46,6 +54,15 @@ package protocol NameStore: Sendable {
     /// Removes the rows of decided operations and writes the transfer log, in one statement. Answers the operations
     /// whose rows this call removed; the others were finished by somebody else.
     func finish(_ finished: [FinishedOperation]) async throws(StoreError) -> Set<UUID>
+}
+
+extension NameStore {
+    /// Without a cost: for accounts without a quota.
+    package func decide(
+        _ change: NameChange, of operation: Operation, by right: NodeRight
+    ) async throws(StoreError) -> DecisionAnswer {
+        try await self.decide(change, costing: nil, of: operation, by: right)
+    }
 }
 
 /// Who asks for a change of names; its id is the transfer's id too.
@@ -172,6 +189,10 @@ package enum DecisionAnswer: Sendable, Hashable {
     case busyFolder
     /// The account is gone, or the reservation is.
     case gone
+    /// The account has a quota: its changes are reserved, looked at and decided with their cost.
+    case metered
+    /// It would exceed the account's quota. Nothing happened; a reservation is still there.
+    case overQuota(QuotaRefusal)
 }
 
 package struct UnfinishedName: Sendable, Hashable {

@@ -37,8 +37,22 @@ package enum FileProblems {
             Self.about(path, .badRequest, .malformedPath, "a name in \(path) is too long")
         case .denied: Self.problem(AccessError.denied)
         case .bodyTooShort, .bodyTooLong, .digestMismatch, .clientGone: Self.body(error)
+        case .overQuota(let refusal): Self.overQuota(refusal)
         case .busy, .notServing, .tooBusy, .full, .readOnly, .failed: Self.surroundings(error)
         }
+    }
+
+    /// Sending the same again does not help, so it is none of the statuses that clients repeat.
+    private static func overQuota(_ refusal: QuotaRefusal) -> Problem {
+        let isBytes = refusal.isAboutBytes
+        let what = isBytes ? "bytes" : "files"
+        let limit = (isBytes ? refusal.quota.bytes : refusal.quota.files) ?? 0
+        let used = isBytes ? refusal.use.bytes : refusal.use.files
+        let needed = isBytes ? refusal.need.bytes : refusal.need.files
+        return Problem(
+            .contentTooLarge, .overQuota,
+            "the account may have \(limit) \(what) and uses \(used); \(needed) more are needed"
+        ).with("of", what).with("limit", "\(limit)").with("used", "\(used)").with("needed", "\(needed)")
     }
 
     private static func about(

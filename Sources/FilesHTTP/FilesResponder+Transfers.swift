@@ -54,7 +54,9 @@ extension FilesResponder {
         _ path: HomePath, _ listing: FileRequest.Listing, by caller: Caller
     ) async throws -> Response {
         let entries = try await self.files.list(path, by: caller, after: listing.after, limit: listing.limit)
-        return JSONText.response(.ok, FolderListing(path: path, entries: entries, limit: listing.limit))
+        return JSONText.response(
+            .ok, FolderListing(path: path, entries: entries, limit: listing.limit),
+            headers: path.isHome ? QuotaHeaders.fields(try await self.files.quota(by: caller)) : [:])
     }
 
     /// The answer without the file's bytes.

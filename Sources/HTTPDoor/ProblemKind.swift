@@ -52,6 +52,7 @@ package enum ProblemKind: String, Sendable, CaseIterable {
     case accountBusy = "account-busy"
     case tooManyAttempts = "too-many-attempts"
     case full
+    case overQuota = "over-quota"
     case readOnly = "read-only"
     case failed
 
@@ -99,6 +100,7 @@ package enum ProblemKind: String, Sendable, CaseIterable {
         case .accountBusy: "The account has too many requests at a time"
         case .tooManyAttempts: "There are too many attempts to log in"
         case .full: "No space is left"
+        case .overQuota: "The account has no room for it"
         case .readOnly: "The files cannot be changed now"
         case .failed: "Something went wrong on the server"
         }

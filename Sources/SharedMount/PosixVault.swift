@@ -209,6 +209,34 @@ extension PosixVault {
 }
 
 extension PosixVault {
+    /// Ends early when the task is cancelled.
+    package func tally(
+        below folder: HomePath, in account: AccountName, limit: Int
+    ) async throws(VaultError) -> HomeUse? {
+        let stop = StopFlag()
+        let answer = await withTaskCancellationHandler {
+            await self.counted(folder, account, limit, stop)
+        } onCancel: {
+            stop.set()
+        }
+        return try answer.get()
+    }
+
+    private func counted(
+        _ folder: HomePath, _ account: AccountName, _ limit: Int, _ stop: StopFlag
+    ) async -> Result<HomeUse?, VaultError> {
+        do throws(VaultError) {
+            return .success(
+                try await self.perform { root throws(VaultError) in
+                    try root.tally(below: folder, in: account, limit: limit, stop)
+                })
+        } catch {
+            return .failure(error)
+        }
+    }
+}
+
+extension PosixVault {
     package func publish(
         _ staged: StagedIdentity, as path: HomePath, in account: AccountName, replacing: Bool
     ) async throws(VaultError) -> PublishOutcome {

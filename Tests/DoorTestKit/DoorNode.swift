@@ -66,7 +66,7 @@ package struct DoorNode: Sendable {
             names: store, transfers: store, standing: standing, limits: FileLimits(), logger: logger)
         let files = FileService(
             vault: vault, names: store, transfers: store, standing: standing, log: log, limits: FileLimits(),
-            logger: logger)
+            logger: logger, quotas: store)
         let uploads = UploadService(
             files: files, area: vault, store: store, names: store, limits: UploadLimits(), logger: logger)
         let gatekeeper = Gatekeeper(

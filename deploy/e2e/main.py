@@ -8,9 +8,11 @@ import shutil
 import sys
 import tempfile
 
+import badmount_part
 import chaos_part
 import faults_part
 import folders_part
+import gluster_part
 import jobs_part
 import kills_part
 import limit_part
@@ -43,7 +45,7 @@ def parts():
     """The parts of the cluster's run, in their order."""
     wished = setting("PARTS", "usual")
     known = ["tree", "kills", *faults_part.FAULTS, "race", "folders", "jobs", "takeover", "chaos", "mount",
-             "limit"]
+             "badmount", "gluster", "limit"]
     chosen = USUAL if wished == "usual" else known if wished == "all" else wished.split(",")
     unknown = [part for part in chosen if part not in known]
     if unknown:
@@ -79,6 +81,10 @@ def run_part(part, world, program, folder):
             limit_part.run(cluster, admin, report, program, folder)
     elif part == "mount":
         mount_part.run(world, program, f"{folder}-mount")
+    elif part == "badmount":
+        badmount_part.run(world, program, f"{folder}-badmount")
+    elif part == "gluster":
+        gluster_part.run(world, program, f"{folder}-gluster")
     elif part in faults_part.FAULTS:
         faults_part.run(world, part)
     else:

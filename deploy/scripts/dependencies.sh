@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing for the named groups, and only that, saying so.
 #
-#   dependencies.sh [--user] GROUP…      groups: build run cluster test lint e2e models bench leaks compose
+#   dependencies.sh [--user] GROUP…      groups: build run cluster test lint e2e mounts models bench leaks compose
 #
 # Packages come from apt, as root or through passwordless sudo. No service is started by an installation, and the services of
 # packages that this script installed are left disabled: Flotilla starts servers of its own.
@@ -21,10 +21,11 @@ group_packages() {
         test) echo "$(group_packages cluster) curl" ;;
         models) echo "spin gcc libc6-dev python3" ;;
         e2e) echo "$(group_packages cluster) curl python3" ;;
+        mounts) echo "glusterfs-server glusterfs-client bindfs fiu-utils" ;;
         bench) echo "$(group_packages cluster) curl wrk python3 python3-venv redis-tools nginx-light util-linux etcd-server etcd-client nghttp2-client faketime" ;;
         leaks) echo "$(group_packages run) redis-server liblsan0" ;;
         compose) echo "$(group_packages build) curl python3 docker.io docker-compose mmdebstrap" ;;
-        *) fail "unknown group '$1': build run cluster test lint e2e models bench leaks compose" ;;
+        *) fail "unknown group '$1': build run cluster test lint e2e mounts models bench leaks compose" ;;
     esac
 }
 
@@ -44,6 +45,9 @@ present() {
         nginx-light) [ -n "$(PATH=$PATH:/usr/sbin command -v nginx)" ] ;;
         util-linux) command -v taskset >/dev/null && command -v setpriv >/dev/null ;;
         liblsan0) lsan_library >/dev/null ;;
+        glusterfs-server) [ -n "$(PATH=$PATH:/usr/sbin command -v glusterd)" ] ;;
+        glusterfs-client) [ -n "$(PATH=$PATH:/usr/sbin command -v mount.glusterfs)" ] ;;
+        fiu-utils) command -v fiu-run >/dev/null && command -v fiu-ctrl >/dev/null ;;
         haproxy) [ -n "$(PATH=$PATH:/usr/sbin command -v haproxy)" ] ;;
         docker-compose) command -v docker-compose >/dev/null || docker compose version >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null ;;
@@ -78,6 +82,7 @@ if [ -d /run/systemd/system ]; then
         case "$package" in
             redis-server | haproxy) systemctl disable "$package" ;;
             docker.io) systemctl disable docker.service docker.socket ;;
+            glusterfs-server) systemctl disable glusterd.service ;;
         esac
     done
 fi
@@ -105,7 +110,7 @@ main() {
     local user=false group package
     local -a missing=()
     [ "${1:-}" = --user ] && { user=true; shift; }
-    [ $# -gt 0 ] || fail "name at least one group: build run cluster test lint e2e models bench leaks compose"
+    [ $# -gt 0 ] || fail "name at least one group: build run cluster test lint e2e mounts models bench leaks compose"
     for group in "$@"; do
         for package in $(group_packages "$group"); do
             if ! present "$package" && [[ " ${missing[*]:-} " != *" $package "* ]]; then missing+=("$package"); fi

@@ -4,6 +4,8 @@ set -euo pipefail
 # shellcheck source=deploy/scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$ROOT"
-"$SCRIPTS/dependencies.sh" --user e2e
+groups=(e2e)
+case ",${E2E_PARTS:-usual}," in *,gluster,* | *,badmount,* | *,all,*) groups+=(mounts) ;; esac
+"$SCRIPTS/dependencies.sh" --user "${groups[@]}"
 "$SCRIPTS/build.sh"
 exec python3 -B deploy/e2e/main.py --program "$PROGRAM" "$@"

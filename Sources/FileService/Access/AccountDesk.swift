@@ -10,11 +10,13 @@ package struct AccountDesk: Sendable {
     private let vault: any FileVault
     private let standing: any NodeStanding
     private let scrypt: ScryptPool
+    let quotas: any QuotaStore
 
     package init(
-        store: any AccountStore, vault: any FileVault, standing: any NodeStanding,
+        store: any AccountStore & QuotaStore, vault: any FileVault, standing: any NodeStanding,
         scrypt: ScryptPool = ScryptPool()
     ) {
+        self.quotas = store
         self.store = store
         self.vault = vault
         self.standing = standing
@@ -29,10 +31,12 @@ package struct AccountDesk: Sendable {
     /// calls at once, who then gets ``AccountDeskError/taken(_:)``. A home with something in it is taken over only if
     /// that is asked for.
     ///
-    /// - Parameter password: nil when only keys shall open the account.
-    package func create(name: String, password: String?, adopting: Bool) async throws(AccountDeskError)
-        -> Account
-    {
+    /// - Parameters:
+    ///   - password: nil when only keys shall open the account.
+    ///   - quota: nil for as much as the mount holds.
+    package func create(
+        name: String, password: String?, adopting: Bool, quota: Quota? = nil
+    ) async throws(AccountDeskError) -> Account {
         try self.checkStanding()
         let name = try AccountRules.name(name)
         let hash = try await self.hash(password)
@@ -45,7 +49,7 @@ package struct AccountDesk: Sendable {
         let account = Account(
             id: AccountID(.next()), name: name, enabled: true, passwordHash: hash, createdAt: now,
             changedAt: now,
-            revision: 1)
+            revision: 1, quota: quota)
         let made = try await self.asking { () async throws(StoreError) in try await self.store.create(account)
         }
         guard let made else { throw .taken(name) }
@@ -72,11 +76,14 @@ package struct AccountDesk: Sendable {
     ///
     /// The old password, and everything else, ends within a second on every node.
     package func change(
-        name: String, enabled: Bool?, password: String?, ifRevision revision: Int64?
+        name: String, enabled: Bool?, password: String?, quotaBytes: LimitChange = .keep,
+        quotaFiles: LimitChange = .keep, ifRevision revision: Int64?
     ) async throws(AccountDeskError) -> Account {
         try self.checkStanding()
         let known = try Self.known(name)
-        let change = AccountChange(enabled: enabled, passwordHash: try await self.hash(password))
+        let change = AccountChange(
+            enabled: enabled, passwordHash: try await self.hash(password), quotaBytes: quotaBytes,
+            quotaFiles: quotaFiles)
         let answer = try await self.asking { () async throws(StoreError) in
             try await self.store.change(known, change, ifRevision: revision)
         }
@@ -198,13 +205,13 @@ package struct AccountDesk: Sendable {
         }
     }
 
-    private func checkStanding() throws(AccountDeskError) {
+    func checkStanding() throws(AccountDeskError) {
         guard self.standing.standing().configVersion != nil else {
             throw .notServing("this node has lost its cluster")
         }
     }
 
-    private func asking<Value>(
+    func asking<Value>(
         _ call: () async throws(StoreError) -> Value
     ) async throws(AccountDeskError) -> Value {
         do { return try await call() } catch {

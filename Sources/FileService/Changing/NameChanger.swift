@@ -30,6 +30,9 @@ struct NameChanger: Sendable {
     let log: TransferLog
     let patience: Duration
     let logger: Logger
+    let metered: MeteredAccounts
+    /// Entries of a folder that are counted before it is removed.
+    let countedEntries: Int
     /// Whether a change of which nobody can tell whether it was decided is logged as failed when it was not.
     var logsUndecided = true
     /// Whether a staged file stays when nothing says that it was decided: rows of its own name it.
@@ -43,7 +46,8 @@ struct NameChanger: Sendable {
         var changer = NameChanger(
             names: names, transfers: self.transfers, standing: self.standing,
             decider: Decider(names: names, batch: 1, queue: 1), rollForward: self.rollForward,
-            aftercare: self.aftercare, log: self.log, patience: self.patience, logger: self.logger)
+            aftercare: self.aftercare, log: self.log, patience: self.patience, logger: self.logger,
+            metered: self.metered, countedEntries: self.countedEntries)
         changer.logsUndecided = false
         return changer
     }
@@ -60,6 +64,8 @@ struct NameChanger: Sendable {
 
     /// Publishes without a look at the disk: one decision, made together with others of this node.
     ///
+    /// For an account with a quota the name is reserved and looked at first.
+    ///
     /// - Parameter lookAgain: asked when a folder above was moved or removed meanwhile.
     func publish(
         _ publication: Publication, by right: NodeRight, lookAgain: () async throws(FileServiceError) -> Void
@@ -68,6 +74,9 @@ struct NameChanger: Sendable {
         let change = NameChange.publish(
             path: publication.path, staged: publication.staged, digest: publication.digest,
             replaces: publication.replaces)
+        if self.metered.has(operation.account) {
+            return try await self.publishCounted(publication, by: right, lookAgain: lookAgain)
+        }
         var patience = ConflictPatience(self.patience, from: .now)
         while true {
             try self.checkRight(right)
@@ -85,6 +94,10 @@ struct NameChanger: Sendable {
                 throw ChangeFailure(.failed("\(error)"))
             }
             if answer == .decided { return try await self.carry(operation, change, by: right) }
+            if answer == .metered {
+                self.metered.learn(operation.account)
+                return try await self.publishCounted(publication, by: right, lookAgain: lookAgain)
+            }
             do {
                 try await self.clearTheWay(answer, [publication.path], of: operation.account, &patience)
                 if answer == .busyFolder { try await lookAgain() }
@@ -95,49 +108,55 @@ struct NameChanger: Sendable {
     }
 
     /// Takes the names, looks, then decides what the look answered; a look that throws gives the names up.
+    ///
+    /// Where a folder above is moved or removed, it waits for that without holding the names, and looks again.
     func change(
         _ paths: [HomePath], for operation: Operation, by right: NodeRight,
         look: () async throws(FileServiceError) -> NameChange
     ) async throws(ChangeFailure) -> CarriedOut {
-        try await self.reserve(paths, for: operation, by: right)
-        let change: NameChange
-        do { change = try await look() } catch {
-            await self.giveUp(operation, paths, by: right)
-            throw ChangeFailure(error)
-        }
-        let answer: DecisionAnswer
-        do {
-            try self.checkRight(right)
-            answer = try await self.decide(change, of: operation, by: right)
-        } catch let error as StoreError {
-            return try await self.resolve(error, operation, change, by: right)
-        } catch {
-            await self.giveUp(operation, paths, by: right)
-            throw error as? ChangeFailure ?? ChangeFailure(.failed("\(error)"))
-        }
-        if answer == .decided { return try await self.carry(operation, change, by: right) }
-        await self.giveUp(operation, paths, by: right)
-        throw ChangeFailure(Self.error(for: answer, at: paths.first ?? .home))
-    }
-
-    private func decide(
-        _ change: NameChange, of operation: Operation, by right: NodeRight
-    ) async throws -> DecisionAnswer {
         var patience = ConflictPatience(self.patience, from: .now)
         while true {
-            let answer = try await self.names.decide(change, of: operation, by: right)
-            // The reservation keeps the name; a folder above may still be on its way.
-            guard answer == .busyFolder,
-                let pause = patience.next(at: .now, chance: .random(in: 0...1))
-            else { return answer }
-            try await Task.sleep(for: pause)
+            try await self.reserve(paths, for: operation, by: right, &patience)
+            let change: NameChange
+            do { change = try await look() } catch {
+                await self.giveUp(operation, paths, by: right)
+                throw ChangeFailure(error)
+            }
+            let answer: DecisionAnswer
+            do {
+                try self.checkRight(right)
+                answer = try await self.decide(change, of: operation, by: right)
+            } catch let error as StoreError {
+                return try await self.resolve(error, operation, change, by: right)
+            } catch {
+                await self.giveUp(operation, paths, by: right)
+                throw Self.failure(error)
+            }
+            if answer == .decided { return try await self.carry(operation, change, by: right) }
+            await self.giveUp(operation, paths, by: right)
+            guard answer == .busyFolder else {
+                throw ChangeFailure(Self.error(for: answer, at: paths.first ?? .home))
+            }
+            do {
+                try await self.clearTheWay(answer, paths, of: operation.account, &patience)
+            } catch {
+                throw ChangeFailure(error)
+            }
+        }
+    }
+
+    private static func failure(_ error: any Error) -> ChangeFailure {
+        switch error {
+        case let failure as ChangeFailure: failure
+        case let error as FileServiceError: ChangeFailure(error)
+        default: ChangeFailure(.failed("\(error)"))
         }
     }
 
     private func reserve(
-        _ paths: [HomePath], for operation: Operation, by right: NodeRight
+        _ paths: [HomePath], for operation: Operation, by right: NodeRight,
+        _ patience: inout ConflictPatience
     ) async throws(ChangeFailure) {
-        var patience = ConflictPatience(self.patience, from: .now)
         while true {
             try self.checkRight(right)
             let answer: DecisionAnswer
@@ -206,6 +225,8 @@ struct NameChanger: Sendable {
         case .fenced: .notServing(reason: "this node was taken for dead", retryAfterSeconds: 1)
         case .busyName, .busyFolder: .busy(path, retryAfterSeconds: 1)
         case .gone: .failed("the account, or the hold on the name, is gone")
+        case .overQuota(let refusal): .overQuota(refusal)
+        case .metered: .busy(path, retryAfterSeconds: 1)
         case .decided: .failed("a decision was taken for a refusal")
         }
     }

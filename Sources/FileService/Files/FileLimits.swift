@@ -25,5 +25,12 @@ package struct FileLimits: Sendable, Hashable {
     /// What requests left behind and is to be tried again.
     package var leftovers = 10_000
 
+    /// Accounts with a quota that a node remembers as such.
+    package var meteredAccounts = 10_000
+    /// Entries of a folder that are counted before it is removed; a larger one is counted afterwards.
+    package var countedEntries = 20_000
+    /// Bytes of an upload after which the room for it is looked up again.
+    package var roomBytes: Int64 = 8 << 20
+
     package init() {}
 }

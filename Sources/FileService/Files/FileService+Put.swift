@@ -26,13 +26,15 @@ extension FileService {
                 digest: nil, origin: operation.origin, incarnation: right.incarnation, endedAt: nil))
         do {
             let found = try await self.place(path, in: caller.account.name, options: options)
+            var room = await self.room(for: found, by: caller)
+            if let objection = await room?.objection(total: expectedLength ?? 0) { throw objection }
             let staged = try await onMount(path) { () async throws(VaultError) in
                 try await self.vault.stage(operation.id, for: right.incarnation)
             }
             let sealed = try await self.receive(
                 body, into: staged, path: path, options: options, expectedLength: expectedLength,
                 transfer: transfer,
-                right: right)
+                right: right, room: room)
             let answer: Result<PutReceipt, FileServiceError>
             do {
                 answer = try await self.shelter.perform {
@@ -84,10 +86,11 @@ extension FileService {
     private func receive<Body: AsyncSequence & Sendable>(
         _ body: Body, into staged: any StagedFile, path: HomePath, options: PutOptions,
         expectedLength: Int64?,
-        transfer: OpenTransfer, right: NodeRight
+        transfer: OpenTransfer, right: NodeRight, room: RoomWatch?
     ) async throws -> SealedFile where Body.Element == ByteBuffer {
         do {
             var received: Int64 = 0
+            var room = room
             var patience = StreamPatience(
                 incarnation: right.incarnation, longest: self.limits.isolationPatience)
             do {
@@ -98,6 +101,7 @@ extension FileService {
                     {
                         throw objection
                     }
+                    if let objection = await room?.objection(total: received) { throw objection }
                     _ = try await onMount(path) { () async throws(VaultError) in
                         try await staged.append(piece)
                     }

@@ -22,11 +22,14 @@ package final class FileService: Service {
     let aftercare: Aftercare
     let changer: NameChanger
     let uploads: OpenUploads
+    let quotas: (any QuotaReading)?
 
+    /// - Parameter quotas: asked before bodies are received; nil where only decisions shall ask.
     package init(
         vault: any FileVault, names: any NameStore, transfers: any TransferStore, standing: any NodeStanding,
-        log: TransferLog, limits: FileLimits, logger: Logger
+        log: TransferLog, limits: FileLimits, logger: Logger, quotas: (any QuotaReading)? = nil
     ) {
+        self.quotas = quotas
         self.vault = vault
         self.names = names
         self.standing = standing
@@ -43,7 +46,8 @@ package final class FileService: Service {
             names: names, transfers: transfers, standing: standing,
             decider: Decider(names: names, batch: limits.decisionBatch, queue: limits.decisionQueue),
             rollForward: rollForward, aftercare: self.aftercare, log: log, patience: limits.conflictPatience,
-            logger: logger)
+            logger: logger, metered: MeteredAccounts(limit: limits.meteredAccounts),
+            countedEntries: limits.countedEntries)
     }
 
     /// Ends on graceful shutdown, when the changes in hand are done.

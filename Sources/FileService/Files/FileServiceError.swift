@@ -32,6 +32,8 @@ package enum FileServiceError: Error, Sendable, Equatable {
     /// A bound of this node was reached.
     case tooBusy(retryAfterSeconds: Int)
     case full
+    /// The account's quota has no room for it.
+    case overQuota(QuotaRefusal)
     case readOnly
     case nameTooLong(HomePath)
     case failed(String)
@@ -87,6 +89,7 @@ extension FileServiceError {
         case .notServing(let reason, _): reason
         case .tooBusy: "the node has too much to do"
         case .full: "no space is left"
+        case .overQuota(let refusal): refusal.reason
         case .readOnly: "the mount is read-only"
         case .nameTooLong(let path): "\(path) is too long for the file system"
         case .failed(let reason): reason

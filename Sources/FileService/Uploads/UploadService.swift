@@ -94,13 +94,17 @@ package final class UploadService: Service {
         var options = PutOptions()
         options.replaces = request.replaces
         options.makesParents = request.makesParents
+        let id = UploadID(.next())
         do throws(FileServiceError) {
-            _ = try await self.files.place(request.path, in: caller.account.name, options: options)
+            let found = try await self.files.place(
+                request.path, in: caller.account.name, options: options)
+            var room = await self.files.room(for: found, by: caller, upload: id)
+            if let objection = await room?.objection(total: request.length ?? 0) { throw objection }
         } catch {
             throw .file(error)
         }
         let new = NewUpload(
-            id: UploadID(.next()), account: caller.account.id, accountName: caller.account.name,
+            id: id, account: caller.account.id, accountName: caller.account.name,
             dialect: request.dialect, path: request.path, length: request.length, metadata: request.metadata,
             replaces: request.replaces, makesParents: request.makesParents, kept: self.limits.kept)
         let answer = try await self.asking { () async throws(StoreError) in
@@ -196,7 +200,10 @@ package final class UploadService: Service {
         defer { _ = self.receiving.withLock { $0.sessions.removeValue(forKey: key) } }
         let patience = StreamPatience(
             incarnation: right.incarnation, longest: self.files.limits.isolationPatience)
-        await session.value.receive(body, turn: turn, patience: patience, standing: self.files.standing)
+        let room = await self.files.room(
+            for: session.value.remembered.upload.path, by: caller, of: id)
+        await session.value.receive(
+            body, turn: turn, patience: patience, standing: self.files.standing, room: room)
         return try await self.ended(session.value, session.file, by: caller, right, &left)
     }
 

@@ -76,11 +76,12 @@ final class UploadSession: Sendable {
 
     /// Takes the body until it ends, or must end.
     func receive<Body: AsyncSequence & Sendable>(
-        _ body: Body, turn: UploadTurn, patience: StreamPatience, standing: any NodeStanding
+        _ body: Body, turn: UploadTurn, patience: StreamPatience, standing: any NodeStanding,
+        room: RoomWatch? = nil
     ) async where Body.Element == ByteBuffer {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                await self.take(body, patience, standing)
+                await self.take(body, patience, standing, room)
                 self.want.finish()
             }
             group.addTask { await self.noteAlong() }
@@ -98,9 +99,10 @@ final class UploadSession: Sendable {
     private func end(_ ending: Ending) { self.state.withLock { $0.ending = $0.ending ?? ending } }
 
     private func take<Body: AsyncSequence & Sendable>(
-        _ body: Body, _ patience: StreamPatience, _ standing: any NodeStanding
+        _ body: Body, _ patience: StreamPatience, _ standing: any NodeStanding, _ room: RoomWatch?
     ) async where Body.Element == ByteBuffer {
         var patience = patience
+        var room = room
         var gathered = ByteBuffer()
         var gatheredAt = ContinuousClock.now
         var received = self.remembered.durable
@@ -114,6 +116,10 @@ final class UploadSession: Sendable {
                 received += Int64(bytes.readableBytes)
                 if let length = self.length, received > length {
                     self.end(.tooLong(length: length))
+                    break
+                }
+                if let objection = await room?.objection(total: received) {
+                    self.end(.refused(objection))
                     break
                 }
                 if gathered.readableBytes == 0 { gatheredAt = .now }

@@ -7,7 +7,9 @@ struct AccountsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "accounts", abstract: "Creates, changes and lists accounts and their keys.",
         subcommands: [
-            List.self, Show.self, Create.self, Enable.self, Disable.self, SetPassword.self, KeysCommand.self,
+            List.self, Show.self, Create.self, Enable.self, Disable.self, SetPassword.self, SetQuota.self,
+            Recount.self,
+            KeysCommand.self,
         ])
 
     struct List: AsyncParsableCommand {
@@ -105,12 +107,13 @@ struct AccountsCommand: AsyncParsableCommand {
         var password: String?
     }
 
-    fileprivate static func change(
-        _ options: AdminOptions, _ method: String, _ name: String, _ patch: Patch?
+    static func change(
+        _ options: AdminOptions, _ method: String, _ name: String, _ patch: (any Encodable & Sendable)?,
+        below: String = ""
     ) async throws {
         try await CommandOutput.reporting {
             try await AdminClient.with(options) { client in
-                let path = "/accounts/\(PercentCoding.encode(name.utf8))"
+                let path = "/accounts/\(PercentCoding.encode(name.utf8))\(below)"
                 let account = try await client.value(AccountAnswer.self, method, path, body: patch)
                 Self.show([account], json: options.json)
             }
@@ -119,10 +122,12 @@ struct AccountsCommand: AsyncParsableCommand {
 
     fileprivate static func show(_ accounts: [AccountAnswer], json: Bool) {
         guard !json else { return CommandOutput.json(accounts) }
-        var table = TextTable("NAME", "STATE", "PASSWORD", "REVISION", "CHANGED")
+        var table = TextTable("NAME", "STATE", "PASSWORD", "BYTES", "FILES", "REVISION", "CHANGED")
         for account in accounts {
             table.add(
                 account.name, account.enabled ? "enabled" : "disabled", account.hasPassword ? "yes" : "no",
+                QuotaText.text(account.use?.bytes, account.quotaBytes, isCounting: account.use?.counting),
+                QuotaText.text(account.use?.files, account.quotaFiles, isCounting: account.use?.counting),
                 "\(account.revision)", Timestamp.text(account.changedAt))
         }
         print(table.text)

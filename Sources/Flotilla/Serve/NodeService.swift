@@ -25,6 +25,7 @@ struct NodeService: Service {
     let logger: Logger
 
     func run() async throws {
+        try self.checkMount()
         let facts = try await self.prepare(PostgresStore(pool: self.pool))
         let vault = PosixVault(root: self.settings.mount, logger: self.logger)
         let board = StandingBoard()
@@ -38,7 +39,7 @@ struct NodeService: Service {
             names: store, transfers: store, standing: board, limits: limits, logger: self.logger)
         let files = FileService(
             vault: vault, names: store, transfers: store, standing: board, log: log, limits: limits,
-            logger: self.logger)
+            logger: self.logger, quotas: store)
         let uploads = self.uploads(of: files, vault, store)
         let scrypt = ScryptPool()
         let gatekeeper = Gatekeeper(
@@ -80,6 +81,18 @@ struct NodeService: Service {
         await vault.shutDown()
     }
 
+    /// Refuses a mount that loses writes, and warns of one that may hide files.
+    private func checkMount() throws {
+        for objection in MountCheck.objections(to: self.settings.mount) {
+            switch objection {
+            case .refusal(let reason):
+                throw StartError(description: "The mount is not safe: \(reason).", exitCode: 78)
+            case .warning(let reason):
+                self.logger.warning("the mount may hide files", metadata: ["mount.reason": "\(reason)"])
+            }
+        }
+    }
+
     private func agent(
         _ board: StandingBoard, _ gauge: RequestGauge, _ announcement: Announcement
     ) -> AgentDoor {
@@ -114,6 +127,7 @@ struct NodeService: Service {
                 vault: vault, names: store, transfers: store, segments: store, cluster: store,
                 departures: store, standing: board, logger: self.logger),
             UploadTidying(upkeep: store, store: store, vault: vault, logger: self.logger),
+            HomeCounting(counts: store, vault: vault, logger: self.logger),
         ]
     }
 

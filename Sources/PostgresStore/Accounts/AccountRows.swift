@@ -7,9 +7,9 @@ import struct Foundation.UUID
 
 /// How accounts, keys and tokens are read from their rows.
 enum AccountRow {
-    /// For a table called `a`; seven columns.
+    /// For a table called `a`; nine columns.
     static let columns: PostgresStatement = """
-        a.id, a.name, a.enabled, a.password_hash, a.created_at, a.changed_at, a.revision
+        a.id, a.name, a.enabled, a.password_hash, a.created_at, a.changed_at, a.revision, a.quota_bytes, a.quota_files
         """
 
     static func account(_ row: PostgresRow, from start: Int) throws(StoreError) -> Account {
@@ -20,7 +20,10 @@ enum AccountRow {
             passwordHash: try row.reading(column: start + 3, as: String?.self),
             createdAt: try row.reading(column: start + 4, as: Date.self),
             changedAt: try row.reading(column: start + 5, as: Date.self),
-            revision: try row.reading(column: start + 6, as: Int64.self))
+            revision: try row.reading(column: start + 6, as: Int64.self),
+            quota: Quota(
+                limits: try row.reading(column: start + 7, as: Int64?.self),
+                try row.reading(column: start + 8, as: Int64?.self)))
     }
 }
 

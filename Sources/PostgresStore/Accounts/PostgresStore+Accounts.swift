@@ -22,15 +22,19 @@ extension PostgresStore {
         let rows = try await self.run(
             """
             with added as (
-                insert into flotilla.account (id, name, enabled, password_hash, created_at, changed_at)
+                insert into flotilla.account (
+                    id, name, enabled, password_hash, created_at, changed_at, quota_bytes, quota_files)
                 values (
                     \(account.id.rawValue), \(account.name.description), \(account.enabled),
-                    \(account.passwordHash), \(account.createdAt), \(account.changedAt))
+                    \(account.passwordHash), \(account.createdAt), \(account.changedAt), \(account.quota?.bytes),
+                    \(account.quota?.files))
                 on conflict (name) do nothing
                 returning *
             ), home as (
-                insert into flotilla.home (account_id) select id from added
-            ), voided as (
+                insert into flotilla.home (account_id, metered)
+                select id, quota_bytes is not null or quota_files is not null from added
+                returning account_id, metered
+            ), \(QuotaFragments.purses(of: "added", flipped: "home", where: "w.anew")), voided as (
                 select array['account'] as kinds, array[name] as subjects from added
             ), \(Fragments.nextConfiguration(ifAny: "added")), \(Fragments.noteConfiguration)
             select \(AccountRow.columns) from added a
@@ -46,6 +50,8 @@ extension PostgresStore {
     package func change(
         _ name: AccountName, _ change: AccountChange, ifRevision revision: Int64?
     ) async throws(StoreError) -> ChangeAnswer<Account> {
+        let isAboutQuota = change.quotaBytes != .keep || change.quotaFiles != .keep
+        let limits: PostgresStatement = isAboutQuota ? ", \(QuotaFragments.metering(of: "changed"))" : ""
         let rows = try await self.run(
             """
             with seen as materialized (
@@ -58,11 +64,13 @@ extension PostgresStore {
                 update flotilla.account a
                 set enabled = coalesce(\(change.enabled), a.enabled),
                     password_hash = coalesce(\(change.passwordHash), a.password_hash),
+                    quota_bytes = \(QuotaFragments.limit(change.quotaBytes, of: "a.quota_bytes")),
+                    quota_files = \(QuotaFragments.limit(change.quotaFiles, of: "a.quota_files")),
                     revision = a.revision + 1, changed_at = clock_timestamp()
                 from target t
                 where a.id = t.id and (\(revision) is null or t.revision = \(revision))
                 returning a.*
-            ), keys as materialized (
+            )\(limits), keys as materialized (
                 select coalesce(array_agg('key'::text), '{}') as kinds,
                        coalesce(array_agg(encode(k.digest, 'hex')), '{}') as subjects
                 from flotilla.api_key k join target t on k.account_id = t.id

@@ -56,10 +56,11 @@ struct ClaimedNameStore: NameStore {
     }
 
     func decide(
-        _ change: NameChange, of operation: Operation, by right: NodeRight
+        _ change: NameChange, costing cost: ChangeCost?, of operation: Operation, by right: NodeRight
     ) async throws(StoreError) -> DecisionAnswer {
         let me = self.me(right, for: [operation.id])
-        return try await self.store.decide(change, of: operation, me: me, effect: self.effect, by: right)
+        return try await self.store.decide(
+            change, costing: cost, of: operation, me: me, effect: self.effect, by: right)
     }
 
     func abandon(_ operation: Operation, of incarnation: Incarnation) async throws(StoreError) {

@@ -115,6 +115,7 @@ extension DecisionAnswer {
         case "busyName": self = .busyName
         case "busyFolder": self = .busyFolder
         case "gone": self = .gone
+        case "metered": self = .metered
         default: throw .corrupt("“\(text)” is no answer to a decision")
         }
     }

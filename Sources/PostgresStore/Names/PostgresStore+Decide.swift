@@ -30,7 +30,8 @@ extension PostgresStore {
         return answers
     }
 
-    /// Locks the homes against marking a folder, and reads what is busy from the locked rows.
+    /// Locks the homes against marking a folder, and reads what is busy from the locked rows; nothing here is looked at
+    /// first, so nothing of a metered home is decided here.
     ///
     /// Of two for one name the earlier row in the index wins; the other one does nothing.
     private static func decide(
@@ -42,13 +43,14 @@ extension PostgresStore {
             with \(me), asked as materialized (
                 select * from \(Self.unnested(publications))
             ), homes as materialized (
-                select h.account_id, h.busy, h.busy_operation from flotilla.home h
+                select h.account_id, h.busy, h.busy_operation, h.metered from flotilla.home h
                 where h.account_id = any (array(select account_id from asked)) and exists (select from me)
                 order by h.account_id
                 for share
             ), judged as materialized (
                 select a.*, case
                     when h.account_id is null then 'gone'
+                    when h.metered then 'metered'
                     when \(Fragments.isBusy("a.path", for: "a.operation")) then 'busyFolder' end as fault
                 from asked a left join homes h on h.account_id = a.account_id
             ), taken as (

@@ -9,7 +9,7 @@ extension PostgresStore {
     /// Needs no right: what was decided and carried out stays so, whoever says it.
     ///
     /// Locks the rows in the order of their keys, so of several finishers of one operation the first gets all of its
-    /// rows, and its record says whether the change makes an event.
+    /// rows, and its record says whether the change makes an event, and whether its cost is given back.
     package func finish(_ finished: [FinishedOperation]) async throws(StoreError) -> Set<UUID> {
         guard !finished.isEmpty else { return [] }
         let byOperation = Self.merged(finished)
@@ -38,8 +38,9 @@ extension PostgresStore {
                 delete from flotilla.name n using locked l
                 where n.account_id = l.account_id and n.path_key = l.path_key and n.operation = l.operation
                   and n.state = 'decided'
-                returning \(EventFragments.ofName), l.completed, l.shown, l.shown_target
-            ), logged as (
+                returning \(EventFragments.ofName), l.completed, l.shown, l.shown_target, n.quota_number,
+                          n.cost_bytes, n.cost_files
+            ), \(QuotaFragments.refunded), logged as (
                 \(TransferRow.upsert(records, where: "r.id in (select operation from gone)"))
             )
             select operation, \(EventFragments.tell(from: "gone")) from gone group by operation

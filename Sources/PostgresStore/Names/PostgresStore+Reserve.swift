@@ -24,8 +24,14 @@ extension PostgresStore {
                 select distinct path, sha256(path) as path_key
                 from unnest(\(names.map { Data($0.bytes) })) as a (path)
             ), home as materialized (
-                select account_id from flotilla.home
-                where account_id = \(operation.account.rawValue) and exists (select from me)
+                select h.account_id, h.busy, h.busy_operation from flotilla.home h
+                where h.account_id = \(operation.account.rawValue) and exists (select from me)
+                for share
+            ), held as materialized (
+                -- Whoever marks a folder waits for this row; then it sees the reservation, or this sees the mark.
+                select exists (
+                    select from home h, asked a
+                    where \(Fragments.isBusy("a.path", for: "\(operation.id)"))) as found
             ), busy as materialized (
                 select exists (
                     select from flotilla.name n join asked a on n.path_key = a.path_key
@@ -37,16 +43,17 @@ extension PostgresStore {
                 select h.account_id, a.path, \(operation.id), \(right.incarnation.rawValue), 'reserved',
                        \(operation.accountName.description), \(operation.origin.node.description),
                        \(operation.origin.`protocol`), \(operation.origin.client), \(operation.origin.startedAt)
-                from home h, busy b, asked a
-                where not b.found
+                from home h, held f, busy b, asked a
+                where not b.found and not f.found
                 order by a.path_key
             )
             select case
                 when not exists (select from me) then 'fenced'
                 when not exists (select from home) then 'gone'
+                when f.found then 'busyFolder'
                 when b.found then 'busyName'
                 else 'decided' end
-            from busy b
+            from busy b, held f
             """
         do throws(StoreError) {
             return try DecisionAnswer(stored: await self.one(statement).reading(String.self))
@@ -57,25 +64,40 @@ extension PostgresStore {
     }
 
     package func decide(
-        _ change: NameChange, of operation: Operation, by right: NodeRight
+        _ change: NameChange, costing cost: ChangeCost?, of operation: Operation, by right: NodeRight
     ) async throws(StoreError) -> DecisionAnswer {
-        try await self.decide(change, of: operation, me: Fragments.me(right), by: right)
+        try await self.decide(change, costing: cost, of: operation, me: Fragments.me(right), by: right)
     }
 
     /// - Parameters:
     ///   - me: what proves the right.
     ///   - effect: a CTE besides, over `decided`, which has rows if something was.
     func decide(
-        _ change: NameChange, of operation: Operation, me: PostgresStatement,
+        _ change: NameChange, costing cost: ChangeCost?, of operation: Operation, me: PostgresStatement,
         effect: PostgresStatement? = nil, by right: NodeRight
     ) async throws(StoreError) -> DecisionAnswer {
+        let row = try Self.only(
+            await self.deciding(Self.decide(change, cost, operation, me, effect, by: right)))
+        let (answer, bytesMax, filesMax, bytes, files) = try row.reading(
+            String.self, Int64?.self, Int64?.self, Int64?.self, Int64?.self)
+        guard answer == "overQuota" else { return try DecisionAnswer(stored: answer) }
+        return .overQuota(
+            QuotaRefusal(
+                quota: Quota(bytes: bytesMax, files: filesMax),
+                use: HomeUse(bytes: bytes ?? 0, files: files ?? 0), need: cost?.added ?? .none))
+    }
+
+    private static func decide(
+        _ change: NameChange, _ cost: ChangeCost?, _ operation: Operation, _ me: PostgresStatement,
+        _ effect: PostgresStatement?, by right: NodeRight
+    ) -> PostgresStatement {
         let more: PostgresStatement = effect.map { ", \($0)" } ?? ""
         let new = NameRow.Columns(change)
         let paths = [Data(new.subject)] + (new.target.map { [$0] } ?? [])
-        let rows = try await self.deciding(
-            """
+        let added = cost?.added ?? .none
+        return """
             with \(me), homes as materialized (
-                select h.busy, h.busy_operation from flotilla.home h
+                select h.busy, h.busy_operation, h.metered from flotilla.home h
                 where h.account_id = \(operation.account.rawValue) and exists (select from me)
                 for share
             ), mine as materialized (
@@ -85,32 +107,39 @@ extension PostgresStore {
                   and n.incarnation = \(right.incarnation.rawValue) and exists (select from homes)
                 order by n.path_key
                 for update
-            ), judged as materialized (
+            ), \(QuotaFragments.purse(of: operation.account, cost)), judged as materialized (
                 select exists (
                     select from homes h,
                         (select path from mine union all select unnest(\(paths))) as p (path)
-                    where \(Fragments.isBusy("p.path", for: "\(operation.id)"))) as busy
+                    where \(Fragments.isBusy("p.path", for: "\(operation.id)"))) as busy,
+                    exists (select from homes where metered) and not exists (select from purse) as uncosted,
+                    \(QuotaFragments.isOver(cost)) as over
             ), decided as (
                 update flotilla.name n
                 set state = 'decided', since = clock_timestamp(), change = \(new.change),
                     subject = nullif(\(new.subject), n.path), target = \(new.target),
                     staged_incarnation = \(new.stagedIncarnation), staged_file = \(new.stagedFile),
                     inode = \(new.inode), size = \(new.size), modified = \(new.modified),
-                    is_folder = \(new.isFolder), digest = \(new.digest), replaces = \(new.replaces)
-                from mine m, judged j
-                where not j.busy and n.account_id = \(operation.account.rawValue) and n.path_key = m.path_key
+                    is_folder = \(new.isFolder), digest = \(new.digest), replaces = \(new.replaces),
+                    quota_number = p.number, cost_bytes = case when p.number is not null then \(added.bytes) end,
+                    cost_files = case when p.number is not null then \(added.files) end
+                from mine m cross join judged j left join purse p on true
+                where not j.busy and not j.uncosted and not j.over
+                  and n.account_id = \(operation.account.rawValue) and n.path_key = m.path_key
                   and n.operation = \(operation.id) and n.state = 'reserved'
                 returning 1
-            )\(more)
+            ), \(QuotaFragments.charged(cost))\(more)
             select case
                 when not exists (select from me) then 'fenced'
                 when not exists (select from homes) then 'gone'
                 when j.busy then 'busyFolder'
                 when exists (select from decided) then 'decided'
-                else 'gone' end
-            from judged j
-            """)
-        return try DecisionAnswer(stored: Self.only(rows).reading(String.self))
+                when not exists (select from mine) then 'gone'
+                when j.uncosted then 'metered'
+                when j.over then 'overQuota'
+                else 'gone' end, p.bytes_max, p.files_max, p.bytes, p.files
+            from judged j left join purse p on true
+            """
     }
 
     package func abandon(_ operation: Operation, of incarnation: Incarnation) async throws(StoreError) {

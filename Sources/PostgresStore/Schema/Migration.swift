@@ -59,6 +59,14 @@ package struct Migration: Sendable {
             version: 10, name: "uploads",
             script: String(decoding: PackageResources.V0010_uploads_sql, as: UTF8.self),
             minReaderVersion: 1),
+        Migration(
+            version: 11, name: "reserved",
+            script: "select 1",
+            minReaderVersion: 1),
+        Migration(
+            version: 12, name: "quotas",
+            script: String(decoding: PackageResources.V0012_quotas_sql, as: UTF8.self),
+            minReaderVersion: 1),
     ]
 
     /// The newest schema that this program knows.

@@ -25,10 +25,12 @@ struct GatedNames: NameStore {
         return answer
     }
     func decide(
-        _ change: NameChange, of operation: ClusterPorts.Operation, by right: NodeRight
+        _ change: NameChange, costing cost: ChangeCost?, of operation: ClusterPorts.Operation,
+        by right: NodeRight
     ) async throws(StoreError) -> DecisionAnswer {
         try self.gate.passStore(.beforeDecide)
-        let answer = try await self.inner.decide(change, of: operation, by: right)
+        let answer = try await self.inner.decide(
+            change, costing: cost, of: operation, by: right)
         try self.lose(.afterDecide)
         return answer
     }
@@ -134,10 +136,17 @@ final class ForgetfulNames: NameStore {
         try await self.inner.reserve(names, for: operation, by: right)
     }
     func decide(
-        _ change: NameChange, of operation: ClusterPorts.Operation, by right: NodeRight
+        _ change: NameChange, costing cost: ChangeCost?, of operation: ClusterPorts.Operation,
+        by right: NodeRight
     ) async throws(StoreError) -> DecisionAnswer {
-        guard self.losesNow() else { return try await self.inner.decide(change, of: operation, by: right) }
-        if self.carriesOut { _ = try await self.inner.decide(change, of: operation, by: right) }
+        guard self.losesNow() else {
+            return try await self.inner.decide(
+                change, costing: cost, of: operation, by: right)
+        }
+        if self.carriesOut {
+            _ = try await self.inner.decide(
+                change, costing: cost, of: operation, by: right)
+        }
         throw .mayHaveRun("lost")
     }
     func abandon(

@@ -20,10 +20,12 @@ struct HookedNames: NameStore {
         return answers
     }
     func decide(
-        _ change: NameChange, of operation: ClusterPorts.Operation, by right: NodeRight
+        _ change: NameChange, costing cost: ChangeCost?, of operation: ClusterPorts.Operation,
+        by right: NodeRight
     ) async throws(StoreError) -> DecisionAnswer {
         try await self.beforeDecide()
-        let answer = try await self.inner.decide(change, of: operation, by: right)
+        let answer = try await self.inner.decide(
+            change, costing: cost, of: operation, by: right)
         try await self.afterDecide()
         return answer
     }

@@ -14,7 +14,8 @@ struct TestCluster: Sendable {
     struct NotJoined: Error {}
 
     let database: TestDatabase
-    let store: any ClusterStore & DepartureStore & ShardStore & NameStore & TransferStore & AccountStore
+    let store:
+        any ClusterStore & DepartureStore & ShardStore & NameStore & TransferStore & AccountStore & QuotaStore
     let vault: any FileVault
     let area: any SegmentArea
     let folder: String
@@ -48,6 +49,7 @@ struct TestCluster: Sendable {
     /// A node that has joined.
     func node(
         _ name: String, gate: Gate = Gate(), uploads: UploadLimits = UploadLimits(),
+        limits: FileLimits = FileLimits(),
         names: (@Sendable (any NameStore) -> any NameStore)? = nil
     ) async throws -> TestNode {
         let incarnation = try await self.store.nextIncarnation(above: nil)
@@ -55,7 +57,7 @@ struct TestCluster: Sendable {
         let request = JoinRequest.test(incarnation, named: NodeName(name))
         guard case .joined(let slot, let name) = try await self.store.join(request) else { throw NotJoined() }
         let right = NodeRight(slot: slot, incarnation: incarnation, name: name)
-        return TestNode(self, right, gate, names?(self.store) ?? self.store, uploads)
+        return TestNode(self, right, gate, names?(self.store) ?? self.store, uploads, limits)
     }
 
     // MARK: - What is there
@@ -94,13 +96,13 @@ struct TestNode: Sendable {
 
     init(
         _ cluster: TestCluster, _ right: NodeRight, _ gate: Gate, _ names: any NameStore,
-        _ uploads: UploadLimits
+        _ uploads: UploadLimits, _ limits: FileLimits
     ) {
         let standing = FixedStanding(right)
         let vault = GatedVault(inner: cluster.vault, gate: gate)
         let names = GatedNames(inner: names, gate: gate)
         let transfers = GatedTransfers(inner: cluster.store, gate: gate)
-        var limits = FileLimits()
+        var limits = limits
         limits.conflictPatience = gate.patience
         let logger = TestCluster.logger
         self.log = TransferLog(
@@ -108,7 +110,7 @@ struct TestNode: Sendable {
         self.files = FileService(
             vault: vault, names: names, transfers: transfers, standing: standing, log: self.log,
             limits: limits,
-            logger: logger)
+            logger: logger, quotas: cluster.database.store)
         let rows = GatedUploads(inner: cluster.database.store, gate: gate)
         self.uploads = UploadService(
             files: self.files, area: GatedSegments(inner: cluster.area, gate: gate), store: rows, names: rows,

@@ -141,6 +141,7 @@ let package = Package(
                 "ClusterModel", "ClusterPorts", "FileService", "HTTPDoor", crypto, httpTypes, hummingbird,
                 lifecycle, logging, nioCore, nioHTTPTypes,
             ],
+            resources: [.embedInCode("Web/Assets")],
             swiftSettings: ours),
         .target(
             name: "AdminHTTP",
@@ -252,7 +253,7 @@ let package = Package(
             dependencies: [
                 "FilesHTTP", "HTTPDoor", "DoorTestKit", "ClusterTestKit", "FileService", "ClusterPorts",
                 "ClusterModel",
-                httpTypes, hummingbird, lifecycle, logging, nioCore,
+                crypto, httpTypes, hummingbird, lifecycle, logging, nioCore,
             ],
             swiftSettings: ours),
         .testTarget(

@@ -1,9 +1,23 @@
 import Foundation
+package import HTTPTypes
 
 /// What a request shows to prove who asks.
 package enum Credentials: Sendable, Equatable {
     case password(account: String, password: String)
     case key(String)
+    /// Of a page in a browser.
+    case session(String)
+
+    /// Those of a request: what `Authorization` says; without it a cookie, where that counts.
+    package init?(_ request: HTTPRequest) {
+        if let authorization = request.headerFields[.authorization] {
+            self.init(authorization: authorization)
+        } else if let text = SessionCookie.text(request.headerFields), PageHeaders.letCookieCount(request) {
+            self = .session(text)
+        } else {
+            return nil
+        }
+    }
 
     /// Nil when there are none, or none that can be read.
     package init?(authorization: String?) {

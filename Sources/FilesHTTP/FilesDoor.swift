@@ -4,7 +4,7 @@ package import HTTPDoor
 package import Logging
 package import ServiceLifecycle
 
-/// The front door for clients: `/files/…`, `/uploads/…` and `/health/…`.
+/// The front door for clients: `/files/…`, `/uploads/…`, `/health/…`, and `/web/` for people.
 package enum FilesDoor {
     /// What the door needs of the node.
     package struct Dependencies: Sendable {
@@ -51,7 +51,8 @@ package enum FilesDoor {
             dropped: dropped)
         return DoorServer(
             responder: Door(
-                responder, standing: needs.standing, gauge: needs.gauge, requestsMax: needs.requestsMax),
+                PageResponder(files: responder), standing: needs.standing, gauge: needs.gauge,
+                requestsMax: needs.requestsMax),
             address: address, limits: limits,
             services: [dropped], logger: logger, onBound: onBound)
     }

@@ -11,7 +11,7 @@ extension FilesResponder: ReadyService {
             case .read(let path, let conditions, let listing)? = try? FileRequest(
                 method: request.method, target: target, headers: request.headerFields,
                 authority: request.authority),
-            !listing.isCertain, let account = self.readyAccount(request.headerFields)
+            !listing.isCertain, let account = self.readyAccount(request)
         else { return nil }
         let caller = Caller(
             account: account, client: self.client(request.headerFields, peer: peer), protocol: "http")
@@ -51,12 +51,18 @@ extension FilesResponder: ReadyService {
         return (head, piece)
     }
 
-    private func readyAccount(_ headers: HTTPFields) -> Account? {
-        switch Credentials(authorization: headers[.authorization]) {
+    private func readyAccount(_ request: HTTPRequest) -> Account? {
+        switch Credentials(request) {
         case .password(let name, let password):
             self.gatekeeper.readyAccount(name: name, password: password)
         case .key(let key): self.gatekeeper.readyAccount(key: key)
-        case nil: nil
+        case .session, nil: nil
         }
+    }
+}
+
+extension PageResponder: ReadyService {
+    func readyAnswer(to request: HTTPRequest, target: RequestTarget, peer: String) -> ReadyAnswer? {
+        self.files.readyAnswer(to: request, target: target, peer: peer)
     }
 }

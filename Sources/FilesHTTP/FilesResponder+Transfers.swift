@@ -19,7 +19,7 @@ extension FilesResponder {
     func receive(
         _ upload: FileRequest.Upload, _ request: Request, by caller: Caller, channel: any Channel
     ) async throws -> Response {
-        let credentials = Credentials(authorization: request.headers[.authorization])
+        let credentials = Credentials(request.head)
         let receipt = try await self.files.put(
             upload.path, by: caller, options: upload.options, expectedLength: upload.length,
             body: UploadBody(

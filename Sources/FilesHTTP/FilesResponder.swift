@@ -51,7 +51,7 @@ struct FilesResponder: DoorService {
     ) async throws(Problem) -> (Caller, AccountPlace) {
         let client = self.client(request.headers, peer: context.peer)
         let caller = Caller(
-            account: try await self.account(request.headers, client: client), client: client,
+            account: try await self.account(request.head, client: client), client: client,
             protocol: language)
         guard let place = self.accounts.enter(caller.account.name) else {
             self.gauge.refused(by: .account)
@@ -68,13 +68,14 @@ struct FilesResponder: DoorService {
         return Response(status: .noContent, headers: headers)
     }
 
-    private func account(_ headers: HTTPFields, client: String) async throws(Problem) -> Account {
+    private func account(_ request: HTTPRequest, client: String) async throws(Problem) -> Account {
         do throws(AccessError) {
-            switch Credentials(authorization: headers[.authorization]) {
+            switch Credentials(request) {
             case .password(let name, let password):
                 return try await self.gatekeeper.account(
                     name: name, password: password, client: client)
             case .key(let key): return try await self.gatekeeper.account(key: key)
+            case .session(let text): return try await self.gatekeeper.account(session: text)
             case nil: throw AccessError.denied
             }
         } catch { throw FileProblems.problem(error) }
@@ -84,7 +85,8 @@ struct FilesResponder: DoorService {
     func checkAgain(_ credentials: Credentials?, _ account: Account) async throws(FileServiceError) {
         do throws(AccessError) {
             switch credentials {
-            case .password: try await self.gatekeeper.checkAgain(account)
+            // A session that ends in the middle of a body does not end the body.
+            case .password, .session: try await self.gatekeeper.checkAgain(account)
             case .key(let key): _ = try await self.gatekeeper.account(key: key)
             case nil: throw AccessError.denied
             }

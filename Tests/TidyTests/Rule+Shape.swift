@@ -6,7 +6,11 @@ extension Rule {
     static let shape: [Rule] = [
         Rule(
             "files of at most 400 lines",
-            where: { $0.isSource && [".swift", ".c", ".h", ".sql"].contains(where: $0.path.hasSuffix) },
+            where: { file in
+                file.isSource
+                    && [".swift", ".c", ".h", ".sql", ".js", ".css", ".html"].contains(
+                        where: file.path.hasSuffix)
+            },
             caught: [source(String(repeating: "let a = 1\n", count: 401))],
             fine: [source(String(repeating: "let a = 1\n", count: 400))],
             check: { file in

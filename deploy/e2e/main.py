@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import badmount_part
+import browser_part
 import chaos_part
 import faults_part
 import folders_part
@@ -27,7 +28,7 @@ from servers import Cluster, Program, Standalone, wait_for
 from world import World
 
 ACCOUNT = "partner"
-USUAL = ["tree", "kills", "redis", "postgres", "folders", "jobs", "limit"]
+USUAL = ["tree", "kills", "redis", "postgres", "folders", "jobs", "browser", "limit"]
 
 
 def setting(name, default):
@@ -45,7 +46,7 @@ def parts():
     """The parts of the cluster's run, in their order."""
     wished = setting("PARTS", "usual")
     known = ["tree", "kills", *faults_part.FAULTS, "race", "folders", "jobs", "takeover", "chaos", "mount",
-             "badmount", "gluster", "limit"]
+             "browser", "badmount", "gluster", "limit"]
     chosen = USUAL if wished == "usual" else known if wished == "all" else wished.split(",")
     unknown = [part for part in chosen if part not in known]
     if unknown:
@@ -89,7 +90,7 @@ def run_part(part, world, program, folder):
         faults_part.run(world, part)
     else:
         {"race": race_part, "folders": folders_part, "jobs": jobs_part, "takeover": takeover_part,
-         "chaos": chaos_part}[part].run(world)
+         "chaos": chaos_part, "browser": browser_part}[part].run(world)
 
 
 def with_standalone(program, folder, tree, report):

@@ -20,7 +20,7 @@ group_packages() {
         lint) echo "shellcheck python3" ;;
         test) echo "$(group_packages cluster) curl" ;;
         models) echo "spin gcc libc6-dev python3" ;;
-        e2e) echo "$(group_packages cluster) curl python3" ;;
+        e2e) echo "$(group_packages cluster) curl python3 python3-venv chromium fonts-dejavu-core" ;;
         mounts) echo "glusterfs-server glusterfs-client bindfs fiu-utils" ;;
         bench) echo "$(group_packages cluster) curl wrk python3 python3-venv redis-tools nginx-light util-linux etcd-server etcd-client nghttp2-client faketime" ;;
         leaks) echo "$(group_packages run) redis-server liblsan0" ;;
@@ -38,6 +38,7 @@ present() {
         docker.io) [ -n "$(PATH=$PATH:/usr/sbin command -v dockerd)" ] ;;
         libc6-dev) [ -e /usr/include/stdio.h ] ;;
         python3-venv) python3 -c "import ensurepip, venv" >/dev/null 2>&1 ;;
+        fonts-dejavu-core) [ -n "$(find /usr/share/fonts -name '*.ttf' -print -quit 2>/dev/null)" ] ;;
         redis-tools) command -v redis-benchmark >/dev/null && command -v redis-cli >/dev/null ;;
         etcd-server) command -v etcd >/dev/null ;;
         etcd-client) command -v etcdctl >/dev/null ;;

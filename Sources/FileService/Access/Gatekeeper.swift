@@ -2,7 +2,7 @@ package import ClusterModel
 package import ClusterPorts
 package import Logging
 
-import struct Foundation.Date
+package import struct Foundation.Date
 
 /// Turns credentials into an account: live within a second of a change, with the shared cache up, down or lying.
 ///
@@ -11,6 +11,7 @@ package final class Gatekeeper: Sendable {
     private let directory: AccountDirectory
     private let memory: CredentialMemory
     private let scrypt: ScryptPool
+    private let sessions: SessionSeal
     private let checks = SingleFlight<[UInt8], Bool>()
 
     /// - Parameters:
@@ -23,6 +24,7 @@ package final class Gatekeeper: Sendable {
         self.directory = AccountDirectory(store: store, cache: cache, standing: standing, logger: logger)
         self.memory = CredentialMemory(cache: cache, cacheKey: cacheKey)
         self.scrypt = scrypt
+        self.sessions = SessionSeal(clusterKey: cacheKey)
     }
 
     /// - Parameter client: the address of whoever asks; one address cannot keep the others waiting.
@@ -81,6 +83,25 @@ package final class Gatekeeper: Sendable {
             let found = try await self.directory.key(digest: digest), Self.admits(found)
         else { throw .denied }
         return found.account
+    }
+
+    // MARK: - Sessions of people
+
+    /// For an account that just showed its password.
+    package func beginSession(of account: Account, now: Date = Date()) throws(AccessError) -> Session {
+        let end = now.addingTimeInterval(Double(Session.lifetime.components.seconds))
+        guard let session = self.sessions.seal(account, until: end) else { throw .denied }
+        return session
+    }
+
+    /// - Parameter session: what ``beginSession(of:now:)`` gave, on whatever node; ends with the password, and when the
+    ///   account is disabled.
+    package func account(session text: String, now: Date = Date()) async throws(AccessError) -> Account {
+        guard let session = SessionSeal.read(text), now < session.expiresAt,
+            let account = try await self.directory.account(named: session.account), account.enabled,
+            self.sessions.proves(session, of: account)
+        else { throw .denied }
+        return account
     }
 
     /// - Parameter secret: an operator's, `flt_…`.

@@ -106,7 +106,7 @@ extension FilesResponder {
         _ piece: TusRequest.Piece, to id: UploadID, _ request: Request, by caller: Caller,
         _ channel: any Channel, _ outcome: ChecksumOutcome
     ) async throws(UploadError) -> UploadProgress {
-        let credentials = Credentials(authorization: request.headers[.authorization])
+        let credentials = Credentials(request.head)
         let body = UploadBody(
             body: request.body, length: piece.bodyLength, waiting: piece.waits ? channel : nil,
             atEnd: { try await self.checkAgain(credentials, caller.account) })

@@ -40,6 +40,15 @@ struct AccessTests {
             }
         }
 
+        func opens(session: String, after seconds: Double = 0) async throws -> Bool {
+            do {
+                _ = try await self.keeper.account(session: session, now: Date().addingTimeInterval(seconds))
+                return true
+            } catch .denied {
+                return false
+            }
+        }
+
         func opens(key: String) async throws -> Bool {
             do {
                 _ = try await self.keeper.account(key: key)
@@ -89,6 +98,41 @@ struct AccessTests {
             try await there.desk.revokeKey(account: "alice", id: id)
             try await here.beat()
             #expect(try await !here.opens(key: key))
+        }
+    }
+
+    @Test(arguments: [LyingCache.Manner?.none, .honest, .replaysOldest, .ignoresVersions])
+    func `a session holds on every node, and ends with its time, the password and the account`(
+        manner: LyingCache.Manner?
+    ) async throws {
+        try await TestCluster.with { cluster in
+            let cache = manner.map { LyingCache($0) }
+            let (here, there) = (
+                try await Door(cluster, cache: cache), try await Door(cluster, cache: cache)
+            )
+            _ = try await here.desk.create(name: "alice", password: "first password", adopting: false)
+            try await here.beat()
+            try await there.beat()
+            let alice = try await here.keeper.account(name: "alice", password: "first password")
+            let first = try here.keeper.beginSession(of: alice).text
+            for door in [here, there] {
+                #expect(try await door.opens(session: first))
+                #expect(try await door.opens(session: first, after: 12 * 3_600 - 60))
+                #expect(try await !door.opens(session: first, after: 12 * 3_600 + 1))
+                #expect(try await !door.opens(session: first + "x"))
+                #expect(try await !door.opens(session: "nonsense"))
+            }
+            _ = try await there.desk.change(name: "alice", enabled: false, password: nil, ifRevision: nil)
+            try await here.beat()
+            #expect(try await !here.opens(session: first))
+            _ = try await there.desk.change(
+                name: "alice", enabled: true, password: "second password", ifRevision: nil)
+            try await here.beat()
+            try await there.beat()
+            for door in [here, there] { #expect(try await !door.opens(session: first)) }
+            let again = try await there.keeper.account(name: "alice", password: "second password")
+            let second = try there.keeper.beginSession(of: again).text
+            for door in [here, there] { #expect(try await door.opens(session: second)) }
         }
     }
 

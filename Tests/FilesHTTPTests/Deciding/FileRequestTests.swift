@@ -136,6 +136,36 @@ import Testing
         }
     }
 
+    private static func request(
+        _ method: HTTPRequest.Method, _ fields: [(HTTPField.Name, String)]
+    ) -> HTTPRequest {
+        var headers: HTTPFields = [:]
+        for (name, value) in fields { headers[name] = value }
+        return HTTPRequest(method: method, scheme: "http", authority: "x", path: "/", headerFields: headers)
+    }
+
+    @Test func `a cookie counts for links, and for what our page asks, and for nothing else`() {
+        let cookie = (HTTPField.Name.cookie, "a=b; flotilla-session=s1.1.2.alice; c=d")
+        let page = (PageHeaders.page, "1")
+        func counts(_ method: HTTPRequest.Method, _ fields: (HTTPField.Name, String)...) -> Bool {
+            Credentials(Self.request(method, [cookie] + fields)) == .session("s1.1.2.alice")
+        }
+        #expect(counts(.get) && counts(.get, (PageHeaders.fetchSite, "none")))
+        for method in [HTTPRequest.Method.head, .put, .post, .patch, .delete] {
+            #expect(!counts(method) && counts(method, page))
+            #expect(!counts(method, (PageHeaders.fetchSite, "same-origin")))
+        }
+        #expect(counts(.patch, page, (PageHeaders.fetchSite, "same-origin")))
+        for site in ["same-site", "cross-site", "nonsense"] {
+            #expect(!counts(.get, (PageHeaders.fetchSite, site)))
+            #expect(!counts(.patch, page, (PageHeaders.fetchSite, site)))
+        }
+        // Who says who he is means it, also where it cannot be read.
+        #expect(Credentials(Self.request(.get, [cookie, (.authorization, "Bearer flk_x")])) == .key("flk_x"))
+        #expect(Credentials(Self.request(.get, [cookie, (.authorization, "Digest x")])) == nil)
+        #expect(Credentials(Self.request(.get, [(.cookie, "flotilla-session")])) == nil)
+    }
+
     @Test func `dates look as HTTP wants them`() {
         #expect(HTTPDate.text(seconds: 784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
         #expect(HTTPDate.text(seconds: 0) == "Thu, 01 Jan 1970 00:00:00 GMT")

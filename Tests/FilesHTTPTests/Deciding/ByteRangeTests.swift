@@ -1,6 +1,7 @@
 import FilesHTTP
 import HTTPDoor
 import HTTPTypes
+import NIOCore
 import Testing
 
 @Suite struct ByteRangeTests {

@@ -171,6 +171,14 @@ int flotilla_bring_in(int fd, int64_t offset, int64_t count) {
     return pread(fd, &byte, 1, offset + count - 1) < 0 && errno != EINTR ? -1 : 0;
 }
 
+int64_t flotilla_read_folder(int fd, void *buffer, size_t size) {
+    return syscall(SYS_getdents64, fd, buffer, size);
+}
+
+int flotilla_open_nameless(int folder, mode_t mode) {
+    return openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+}
+
 // MARK: Processes
 
 // Runs in the child: only what is safe between fork and exec.

@@ -7,7 +7,7 @@ package import struct Foundation.UUID
 ///
 /// Every call may block its caller's task and never a thread of the concurrency pool; each fails with
 /// ``VaultError``. Nothing here rests on locks of the file system or on times of other machines.
-package protocol FileVault: MountGuard, StagingArea, HomeFolders, NamePublisher, HomeTally {}
+package protocol FileVault: MountGuard, StagingArea, HomeFolders, FolderTrees, NamePublisher, HomeTally {}
 
 /// Whose the mount is.
 package protocol MountGuard: Sendable {
@@ -61,7 +61,7 @@ package protocol StagingArea: Sendable {
     func stageFolder(_ operation: UUID, for incarnation: Incarnation) async throws(VaultError)
         -> StagedIdentity
 
-    /// Removes something staged. Says nothing when it is not there.
+    /// Removes something staged, a folder with all that is in it too. Says nothing when it is not there.
     func discard(_ staged: StagedName) async throws(VaultError)
 
     /// The incarnations that have a staging folder.
@@ -113,9 +113,33 @@ package protocol HomeFolders: Sendable {
     /// The same if all that it takes is in memory, and the mount is a disk of this machine; else nil. Never blocks.
     func openReady(_ path: HomePath, in account: AccountName) -> (any OpenedFile)?
     /// Entries in the order of their names' bytes, after `name`, at most `limit`.
+    ///
+    /// - Parameter walk: the listing, of several pages, that this page belongs to; nil for a page that stands alone.
+    ///   What was in the folder from the walk's first page to its last is in one of its pages, once, whichever
+    ///   nodes answer; what came or went meanwhile may be in one.
     func list(
-        _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int
+        _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int, walk: ListingWalk?
     ) async throws(VaultError) -> [FolderEntry]
+}
+
+extension HomeFolders {
+    /// A page that stands alone.
+    package func list(
+        _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int
+    ) async throws(VaultError) -> [FolderEntry] {
+        try await self.list(path, in: account, after: name, limit: limit, walk: nil)
+    }
+}
+
+/// A number that one listing keeps from its first page to its last.
+///
+/// A node may answer later pages from what it saw for earlier ones of the same walk, never of another.
+package struct ListingWalk: Sendable, Hashable {
+    package let number: UInt64
+
+    package init(number: UInt64) { self.number = number }
+
+    package static func next() -> ListingWalk { ListingWalk(number: .random(in: .min ... .max)) }
 }
 
 package struct FileStatus: Sendable, Hashable {

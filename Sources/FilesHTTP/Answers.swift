@@ -39,6 +39,33 @@ extension UUID {
     var text: String { self.uuidString.lowercased() }
 }
 
+/// What COPY answers.
+package struct CopyAnswer: Sendable, Equatable, Codable {
+    package var path: String
+    package var transferId: String
+    package var files: Int
+    /// Below a copied folder; the folder itself is not counted.
+    package var folders: Int
+    package var bytes: Int64
+    /// Links, pipes and the like that are not in the copy, and the first of their paths.
+    package var leftOut: Int
+    package var leftOutPaths: [String]
+    package var sha256: String?
+    package var etag: String?
+
+    package init(_ receipt: CopyReceipt) {
+        self.path = receipt.path.description
+        self.transferId = receipt.transfer.text
+        self.files = receipt.count.files
+        self.folders = receipt.count.folders
+        self.bytes = receipt.count.bytes
+        self.leftOut = receipt.count.leftOut
+        self.leftOutPaths = receipt.count.leftOutPaths.map { String(decoding: $0, as: UTF8.self) }
+        self.sha256 = receipt.digest?.description
+        self.etag = receipt.entityTag
+    }
+}
+
 /// The header fields of a file's answer.
 enum FileAnswer {
     static func headers(_ status: FileStatus, path: HomePath) -> HTTPFields {
@@ -67,8 +94,16 @@ enum FileAnswer {
         return type.description
     }
 
-    /// The name for people who save the file (RFC 6266), whatever its bytes are.
+    /// The name for people who save the file (RFC 6266): for old programs what of it is ASCII, then all of it.
     static func disposition(_ name: [UInt8]) -> String {
-        "attachment; filename*=UTF-8''\(PercentCoding.encode(name))"
+        let text = String(decoding: name, as: UTF8.self)
+        let plain = text.unicodeScalars.map { scalar -> String in
+            // Percent signs are decoded by some and not by others.
+            guard scalar.isASCII, scalar.value >= 0x20, scalar.value != 0x7F,
+                !"\"\\%/".unicodeScalars.contains(scalar)
+            else { return "_" }
+            return String(Character(scalar))
+        }.joined()
+        return "attachment; filename=\"\(plain)\"; filename*=UTF-8''\(PercentCoding.encode(text.utf8))"
     }
 }

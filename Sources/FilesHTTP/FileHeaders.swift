@@ -1,6 +1,6 @@
 package import ClusterModel
 import Foundation
-package import HTTPDoor
+import HTTPDoor
 package import HTTPTypes
 
 /// Reads the header fields that mean something at the files' door.
@@ -8,8 +8,12 @@ package enum FileHeaders {
     package static let contentDigest = DoorHeader.name("Content-Digest")
     package static let reprDigest = DoorHeader.name("Repr-Digest")
     package static let digest = DoorHeader.name("Digest")
+    package static let contentMD5 = DoorHeader.name("Content-MD5")
+    package static let wantReprDigest = DoorHeader.name("Want-Repr-Digest")
+    package static let wantDigest = DoorHeader.name("Want-Digest")
     package static let destination = DoorHeader.name("Destination")
     package static let overwrite = DoorHeader.name("Overwrite")
+    package static let depth = DoorHeader.name("Depth")
     /// The id of the transfer log's record, where an answer has no body to hold it.
     package static let transfer = DoorHeader.name("Flotilla-Transfer")
     package static let forwardedFor = DoorHeader.name("X-Forwarded-For")
@@ -27,51 +31,14 @@ package enum FileHeaders {
         return tags
     }
 
-    /// The SHA-256 that the client announces, in any of the three fields that can hold one; other algorithms
-    /// say nothing here.
-    package static func announcedDigest(_ headers: HTTPFields) throws(Problem) -> Digest? {
-        var found: Digest?
-        for name in [Self.contentDigest, Self.reprDigest, Self.digest] {
-            guard let value = headers[name], let digest = try Self.digest(name, value) else { continue }
-            guard found == nil || found == digest else {
-                throw Self.invalid(name, value, "it contradicts another digest in the same request")
-            }
-            found = digest
-        }
-        return found
-    }
-
-    private static func digest(_ name: HTTPField.Name, _ value: String) throws(Problem) -> Digest? {
-        for member in value.split(separator: ",") {
-            let sides = member.split(separator: "=", maxSplits: 1)
-            guard sides.count == 2, sides[0].drop(while: { $0 == " " }).lowercased() == "sha-256" else {
-                continue
-            }
-            var text = sides[1].drop { $0 == " " }
-            while text.last == " " { text.removeLast() }
-            // A structured field's byte sequence stands between colons (RFC 9530); the older Digest has none.
-            if name != Self.digest {
-                guard text.count > 2, text.first == ":", text.last == ":" else {
-                    throw Self.invalid(name, value, "expected sha-256=:base64:")
-                }
-                text = text.dropFirst().dropLast()
-            }
-            guard let data = Data(base64Encoded: String(text)), let digest = Digest(Array(data)) else {
-                throw Self.invalid(name, value, "it is not 32 bytes in base64")
-            }
-            return digest
-        }
-        return nil
-    }
-
     package static func reprDigest(_ digest: Digest) -> String {
         "sha-256=:\(Data(digest.bytes).base64EncodedString()):"
     }
 
-    /// Where a MOVE goes: a path, or a URL of this server.
+    /// Where a MOVE or a COPY goes: a path, or a URL of this server.
     static func destination(_ headers: HTTPFields, authority: String?) throws(Problem) -> RequestTarget {
         guard let value = headers[Self.destination] else {
-            throw Problem(.badRequest, .invalidHeader, "MOVE needs the header Destination").with(
+            throw Problem(.badRequest, .invalidHeader, "MOVE and COPY need the header Destination").with(
                 "header", "destination")
         }
         var path = value[...]
@@ -84,5 +51,23 @@ package enum FileHeaders {
             path = rest[host.endIndex...]
         }
         return try RequestTarget(String(path))
+    }
+
+    /// Whether the client says outright that what stands at the destination may go; WebDAV's default would be yes.
+    static func overwrites(_ headers: HTTPFields) throws(Problem) -> Bool {
+        switch headers[Self.overwrite] {
+        case nil, "F", "f": false
+        case "T", "t": true
+        case let value?: throw Self.invalid(Self.overwrite, value, "expected T or F")
+        }
+    }
+
+    /// Whether a folder is wanted as a ZIP archive.
+    static func acceptsArchive(_ headers: HTTPFields) -> Bool {
+        let types = headers[values: .accept].flatMap { $0.split(separator: ",") }
+        return types.contains { type in
+            let words = type.lowercased().filter { $0 != " " && $0 != "\t" }.split(separator: ";")
+            return words.first == "application/zip" && !words.contains { $0 == "q=0" || $0 == "q=0.0" }
+        }
     }
 }

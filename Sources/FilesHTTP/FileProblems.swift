@@ -7,7 +7,7 @@ import HTTPTypes
 package enum FileProblems {
     /// What the client was doing; one error can mean different things.
     package enum Doing: Sendable, Equatable {
-        case reading, uploading, removing, makingFolder, moving
+        case reading, uploading, removing, makingFolder, moving, copying
     }
 
     package static func problem(_ error: FileServiceError, while doing: Doing) -> Problem {
@@ -27,7 +27,7 @@ package enum FileProblems {
                 path, .conflict, .notEmpty, "\(path) is not empty; ?recursive=true removes all that is in it")
         case .isHome: Problem(.conflict, .isHome, "the home itself cannot be written, moved or removed")
         case .intoItself(let path):
-            Self.about(path, .conflict, .exists, "\(path) cannot be moved into itself")
+            Self.about(path, .conflict, .exists, "\(path) cannot be moved or copied into itself")
         case .forbiddenLink(let path):
             Self.about(
                 path, .forbidden, .forbiddenLink,
@@ -36,7 +36,9 @@ package enum FileProblems {
         case .nameTooLong(let path):
             Self.about(path, .badRequest, .malformedPath, "a name in \(path) is too long")
         case .denied: Self.problem(AccessError.denied)
-        case .bodyTooShort, .bodyTooLong, .digestMismatch, .clientGone: Self.body(error)
+        case .tooLarge(let path, let why):
+            Self.about(path, .conflict, .tooLarge, "\(path) is too large for this: \(why)")
+        case .bodyTooShort, .bodyTooLong, .digestMismatch, .checksumMismatch, .clientGone: Self.body(error)
         case .overQuota(let refusal): Self.overQuota(refusal)
         case .busy, .notServing, .tooBusy, .full, .readOnly, .failed: Self.surroundings(error)
         }
@@ -67,8 +69,8 @@ package enum FileProblems {
         switch doing {
         case .makingFolder:
             return Self.about(path, .methodNotAllowed, .exists, detail).with(
-                header: .allow, "GET, HEAD, DELETE, MOVE")
-        case .moving: return Self.about(path, .preconditionFailed, .exists, detail)
+                header: .allow, "GET, HEAD, DELETE, MOVE, COPY")
+        case .moving, .copying: return Self.about(path, .preconditionFailed, .exists, detail)
         case .reading, .uploading, .removing: return Self.about(path, .conflict, .exists, detail)
         }
     }
@@ -92,6 +94,10 @@ package enum FileProblems {
         case .digestMismatch(let expected, let received):
             Problem(.badRequest, .digestMismatch, "the body's SHA-256 is \(received), not \(expected)")
                 .with("sha256", received.description)
+        case .checksumMismatch(let algorithm, let expected, let received):
+            Problem(
+                .badRequest, .digestMismatch, "the body's \(algorithm) is \(received), not \(expected)"
+            ).with("algorithm", algorithm)
         case .clientGone(let reason): Problem(.badRequest, .bodyBroken, reason)
         default: preconditionFailure("\(error) does not concern a body")
         }

@@ -1,5 +1,6 @@
 package import ClusterModel
-import FileService
+package import ClusterPorts
+package import FileService
 package import HTTPDoor
 package import HTTPTypes
 
@@ -8,16 +9,19 @@ package enum FileRequest: Sendable, Equatable {
     case options
     case upload(Upload)
     case read(HomePath, ReadConditions, Listing)
-    case remove(HomePath, recursive: Bool, ifMatch: String?)
+    case remove(HomePath, recursive: Bool, ifMatch: String?, mustBeFolder: Bool)
+    /// Its body names paths below the folder.
+    case removeMany(HomePath, waits: Bool)
     case makeFolder(HomePath, parents: Bool)
-    case move(HomePath, to: HomePath)
+    case move(HomePath, to: HomePath, ifMatch: String?, mustBeFolder: Bool)
+    case copy(HomePath, to: HomePath, CopyOptions)
 
     package struct Upload: Sendable, Equatable {
         package var path: HomePath
         package var makesParents: Bool
         package var replaces: Bool
         package var ifMatch: String?
-        package var digest: Digest?
+        package var digests: AnnouncedDigests
         /// Nil for a body in chunks.
         package var length: Int64?
         /// The client waits for `100 Continue` before it sends the body.
@@ -28,7 +32,7 @@ package enum FileRequest: Sendable, Equatable {
             options.makesParents = self.makesParents
             options.replaces = self.replaces
             options.ifMatch = self.ifMatch
-            options.expectedDigest = self.digest
+            options.expectedDigest = self.digests.sha256
             return options
         }
     }
@@ -39,9 +43,13 @@ package enum FileRequest: Sendable, Equatable {
         package var after: [UInt8]?
         /// Only a folder can be meant: the path ends with a slash or the query has a listing's parameters.
         package var isCertain = false
+        /// As one archive with all that is in the folder.
+        package var asArchive = false
+        /// Drawn with the first page.
+        package var walk: ListingWalk?
     }
 
-    package static let allowed = "GET, HEAD, PUT, DELETE, MKCOL, MOVE, OPTIONS"
+    package static let allowed = "GET, HEAD, PUT, DELETE, MKCOL, MOVE, COPY, OPTIONS"
 }
 
 extension FileRequest {
@@ -59,21 +67,23 @@ extension FileRequest {
         case "PUT":
             self = .upload(try Self.upload(target, headers, &query))
         case "DELETE":
-            let path = try Self.path(target)
-            let ifMatch = try FileHeaders.tags(.ifMatch, headers) == nil ? nil : headers[.ifMatch]
-            self = .remove(path, recursive: try query.flag("recursive"), ifMatch: ifMatch)
+            self = .remove(
+                try Self.path(target), recursive: try query.flag("recursive"),
+                ifMatch: try Self.ifMatch(headers), mustBeFolder: target.endsWithSlash)
+        case "POST" where query.has("bulk"):
+            _ = try query.value("bulk", "delete") { $0 == "delete" ? $0 : nil }
+            self = .removeMany(try Self.path(target), waits: try Self.waits(headers))
         case "MKCOL":
             self = .makeFolder(try Self.path(target), parents: try query.flag("parents"))
         case "MOVE":
-            let destination = try FileHeaders.destination(headers, authority: authority)
-            guard destination.query.isEmpty,
-                destination.components.first.map({ $0.elementsEqual("files".utf8) }) == true
-            else {
-                throw FileHeaders.invalid(
-                    FileHeaders.destination, headers[FileHeaders.destination] ?? "", "it is not below /files/"
-                )
-            }
-            self = .move(try Self.path(target), to: try Self.path(destination))
+            _ = try FileHeaders.overwrites(headers)
+            self = .move(
+                try Self.path(target), to: try Self.destination(headers, authority),
+                ifMatch: try Self.ifMatch(headers), mustBeFolder: target.endsWithSlash)
+        case "COPY":
+            self = .copy(
+                try Self.path(target), to: try Self.destination(headers, authority),
+                try Self.copyOptions(target, headers))
         default:
             throw Problem.methodNotAllowed(method, allowed: Self.allowed)
         }
@@ -89,16 +99,52 @@ extension FileRequest {
         } catch { throw FileProblems.malformed(error) }
     }
 
+    private static func ifMatch(_ headers: HTTPFields) throws(Problem) -> String? {
+        try FileHeaders.tags(.ifMatch, headers) == nil ? nil : headers[.ifMatch]
+    }
+
+    private static func destination(
+        _ headers: HTTPFields, _ authority: String?
+    ) throws(Problem) -> HomePath {
+        let destination = try FileHeaders.destination(headers, authority: authority)
+        guard destination.query.isEmpty,
+            destination.components.first.map({ $0.elementsEqual("files".utf8) }) == true
+        else {
+            throw FileHeaders.invalid(
+                FileHeaders.destination, headers[FileHeaders.destination] ?? "", "it is not below /files/")
+        }
+        return try Self.path(destination)
+    }
+
+    private static func copyOptions(
+        _ target: RequestTarget, _ headers: HTTPFields
+    ) throws(Problem) -> CopyOptions {
+        if let depth = headers[FileHeaders.depth], depth.lowercased() != "infinity" {
+            throw FileHeaders.invalid(
+                FileHeaders.depth, depth, "a folder is copied with all that is in it: infinity")
+        }
+        var options = CopyOptions()
+        options.replaces = try FileHeaders.overwrites(headers)
+        options.ifMatch = try Self.ifMatch(headers)
+        options.mustBeFolder = target.endsWithSlash
+        return options
+    }
+
     private static func read(
         _ target: RequestTarget, _ headers: HTTPFields, isHead: Bool, _ query: inout QueryReader
     ) throws(Problem) -> FileRequest {
         let path = try Self.path(target)
         var listing = Listing()
-        listing.isCertain = target.endsWithSlash || path.isHome || query.has("limit") || query.has("cursor")
+        listing.isCertain =
+            target.endsWithSlash || path.isHome || query.has("limit") || query.has("cursor")
+            || query.has("archive")
+        listing.asArchive =
+            try query.value("archive", "zip") { $0 == "zip" ? $0 : nil } != nil
+            || (!query.has("limit") && !query.has("cursor") && FileHeaders.acceptsArchive(headers))
         if let limit = try query.number("limit", in: 1...10_000) { listing.limit = Int(limit) }
-        listing.after = try query.value("cursor", "a cursor from an earlier listing") {
-            ListingCursor.name($0)
-        }
+        let cursor = try query.value("cursor", "a cursor from an earlier listing") { ListingCursor($0) }
+        listing.after = cursor?.name
+        listing.walk = cursor?.walk
         return .read(path, try ReadConditions(headers, isHead: isHead), listing)
     }
 
@@ -124,10 +170,10 @@ extension FileRequest {
         guard noneMatch == nil || noneMatch == .any else {
             throw FileHeaders.invalid(.ifNoneMatch, headers[.ifNoneMatch] ?? "", "with PUT it can only be *")
         }
-        let ifMatch = try FileHeaders.tags(.ifMatch, headers) == nil ? nil : headers[.ifMatch]
         return Upload(
-            path: path, makesParents: try query.flag("parents"), replaces: noneMatch == nil, ifMatch: ifMatch,
-            digest: try FileHeaders.announcedDigest(headers), length: try Self.length(headers),
+            path: path, makesParents: try query.flag("parents"), replaces: noneMatch == nil,
+            ifMatch: try Self.ifMatch(headers), digests: try AnnouncedDigests(headers),
+            length: try Self.length(headers),
             waits: try Self.waits(headers))
     }
 

@@ -22,9 +22,11 @@ extension FilesResponder {
         let credentials = Credentials(request.head)
         let receipt = try await self.files.put(
             upload.path, by: caller, options: upload.options, expectedLength: upload.length,
-            body: UploadBody(
-                body: request.body, length: upload.length, waiting: upload.waits ? channel : nil,
-                atEnd: { try await self.checkAgain(credentials, caller.account) }))
+            body: DigestedBody(
+                body: UploadBody(
+                    body: request.body, length: upload.length, waiting: upload.waits ? channel : nil,
+                    atEnd: { try await self.checkAgain(credentials, caller.account) }),
+                announced: upload.digests.others))
         return JSONText.response(
             receipt.created ? .created : .ok, UploadAnswer(receipt),
             headers: [
@@ -36,26 +38,57 @@ extension FilesResponder {
         _ path: HomePath, _ conditions: ReadConditions, _ listing: FileRequest.Listing, by caller: Caller,
         isHead: Bool, to recipient: Recipient
     ) async throws -> Response {
-        if listing.isCertain { return try await self.list(path, listing, by: caller) }
+        if listing.isCertain {
+            return try await self.show(folder: path, listing, by: caller, isHead: isHead, to: recipient)
+        }
         do {
             // What is refused or not modified is found out before the file is opened: only what is sent is
             // logged.
             if isHead || conditions != ReadConditions() {
                 let answer = try await self.show(path, conditions, by: caller)
-                if isHead || answer.status == .notModified { return answer }
+                if answer.status == .notModified { return answer }
+                var wanted: HTTPFields = [:]
+                if !conditions.wanted.isEmpty { wanted = try await self.digest(path, conditions, by: caller) }
+                return isHead
+                    ? answer.adding(wanted)
+                    : try await self.send(path, conditions, by: caller, to: recipient).adding(wanted)
             }
             return try await self.send(path, conditions, by: caller, to: recipient)
         } catch FileServiceError.isFolder {
-            return try await self.list(path, listing, by: caller)
+            return try await self.show(folder: path, listing, by: caller, isHead: isHead, to: recipient)
         }
+    }
+
+    /// As a page of its entries, or as an archive.
+    private func show(
+        folder path: HomePath, _ listing: FileRequest.Listing, by caller: Caller, isHead: Bool,
+        to recipient: Recipient
+    ) async throws -> Response {
+        guard !listing.asArchive else {
+            return try await self.archive(path, by: caller, isHead: isHead, to: recipient)
+        }
+        return try await self.list(path, listing, by: caller)
+    }
+
+    /// The digests that are wanted, with the tag of the file that has them.
+    private func digest(
+        _ path: HomePath, _ conditions: ReadConditions, by caller: Caller
+    ) async throws -> HTTPFields {
+        let status = try await self.files.status(of: path, by: caller)
+        guard let digest = try await self.files.digest(of: path, as: status, by: caller) else { return [:] }
+        var headers = conditions.wanted.headers(digest)
+        headers[.eTag] = status.entityTag
+        return headers
     }
 
     private func list(
         _ path: HomePath, _ listing: FileRequest.Listing, by caller: Caller
     ) async throws -> Response {
-        let entries = try await self.files.list(path, by: caller, after: listing.after, limit: listing.limit)
+        let walk = listing.walk ?? .next()
+        let entries = try await self.files.list(
+            path, by: caller, after: listing.after, limit: listing.limit, walk: walk)
         return JSONText.response(
-            .ok, FolderListing(path: path, entries: entries, limit: listing.limit),
+            .ok, FolderListing(path: path, entries: entries, limit: listing.limit, walk: walk),
             headers: path.isHome ? QuotaHeaders.fields(try await self.files.quota(by: caller)) : [:])
     }
 
@@ -127,5 +160,15 @@ extension FilesResponder {
             }
             try await download.send(parts, to: &writer, on: channel)
         }
+    }
+}
+
+extension Response {
+    /// With digests, if they are of this very file.
+    fileprivate func adding(_ digests: HTTPFields) -> Response {
+        guard let tag = digests[.eTag], self.headers[.eTag] == tag else { return self }
+        var copy = self
+        for field in digests { copy.headers[field.name] = field.value }
+        return copy
     }
 }

@@ -116,21 +116,33 @@ struct FilesResponder: DoorService {
             return try await self.doing(.uploading) {
                 try await self.receive(upload, request, by: caller, channel: context.channel)
             }
-        case .remove(let path, let recursive, let ifMatch):
+        case .remove(let path, let recursive, let ifMatch, let mustBeFolder):
             return try await self.doing(.removing) {
                 let receipt = try await self.files.remove(
-                    path, by: caller, recursive: recursive, ifMatch: ifMatch)
+                    path, by: caller, recursive: recursive, ifMatch: ifMatch, mustBeFolder: mustBeFolder)
                 return Response(status: .noContent, headers: [FileHeaders.transfer: receipt.transfer.text])
             }
+        case .removeMany(let folder, let waits):
+            return try await self.removeMany(
+                below: folder, waits: waits, request, by: caller, channel: context.channel)
         case .makeFolder(let path, let parents):
             return try await self.doing(.makingFolder) {
                 let receipt = try await self.files.makeFolder(path, by: caller, parents: parents)
                 return JSONText.response(.created, OperationAnswer(receipt))
             }
-        case .move(let path, let target):
+        case .move(let path, let target, let ifMatch, let mustBeFolder):
             return try await self.doing(.moving) {
-                let receipt = try await self.files.move(path, to: target, by: caller)
+                let receipt = try await self.files.move(
+                    path, to: target, by: caller, ifMatch: ifMatch, mustBeFolder: mustBeFolder)
                 return JSONText.response(.created, OperationAnswer(receipt))
+            }
+        case .copy(let path, let target, let options):
+            return try await self.doing(.copying) {
+                let receipt = try await self.files.copy(path, to: target, by: caller, options: options)
+                var headers: HTTPFields = [:]
+                headers[.eTag] = receipt.entityTag
+                return JSONText.response(
+                    receipt.created ? .created : .ok, CopyAnswer(receipt), headers: headers)
             }
         }
     }

@@ -21,10 +21,11 @@ package struct FolderListing: Sendable, Equatable, Codable {
     /// The cursor of the next page; nil when this may be the last one.
     package var next: String?
 
-    package init(path: HomePath, entries: [FolderEntry], limit: Int) {
+    package init(path: HomePath, entries: [FolderEntry], limit: Int, walk: ListingWalk) {
         self.path = path.description
         self.entries = entries.map(Entry.init)
-        self.next = entries.count < limit ? nil : entries.last.map { ListingCursor.text(after: $0.name) }
+        self.next =
+            entries.count < limit ? nil : entries.last.map { ListingCursor(name: $0.name, walk: walk).text }
     }
 }
 
@@ -42,13 +43,38 @@ extension FolderListing.Entry {
 }
 
 /// The place in a listing after a name; opaque to clients.
-enum ListingCursor {
-    static func text(after name: [UInt8]) -> String { Base64URL.text(name) }
+package struct ListingCursor: Sendable, Equatable {
+    package var name: [UInt8]
+    /// Nil in a cursor of a program from before.
+    package var walk: ListingWalk?
 
-    static func name(_ text: String) -> [UInt8]? {
-        guard let bytes = Base64URL.bytes(text), (1...HomePath.longestComponent).contains(bytes.count) else {
-            return nil
-        }
-        return bytes
+    package init(name: [UInt8], walk: ListingWalk?) {
+        self.name = name
+        self.walk = walk
+    }
+
+    private static let walkBytes = 8
+
+    /// The name, then a zero and the walk's number.
+    ///
+    /// A program from before takes all of that for a name, which stands where the name itself does: nothing that
+    /// begins with it comes before a zero.
+    package var text: String {
+        guard let walk = self.walk else { return Base64URL.text(self.name) }
+        let number = (0..<Self.walkBytes).map { UInt8(truncatingIfNeeded: walk.number >> (8 * $0)) }
+        return Base64URL.text(self.name + [0] + number)
+    }
+
+    /// Nil for what no listing gave.
+    package init?(_ text: String) {
+        guard let bytes = Base64URL.bytes(text) else { return nil }
+        let name = bytes.prefix { $0 != 0 }
+        guard (1...HomePath.longestComponent).contains(name.count) else { return nil }
+        self.name = Array(name)
+        guard name.count < bytes.count else { return }
+        let number = bytes[(name.count + 1)...]
+        guard number.count == Self.walkBytes else { return nil }
+        self.walk = ListingWalk(
+            number: number.reversed().reduce(0) { $0 << 8 | UInt64($1) })
     }
 }

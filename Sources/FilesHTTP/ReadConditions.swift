@@ -8,6 +8,8 @@ package struct ReadConditions: Sendable, Equatable {
     package var ifRange: String?
     package var ifMatch: EntityTags?
     package var ifNoneMatch: EntityTags?
+    /// Means nothing to ``outcome(tag:size:)``.
+    package var wanted = WantedDigests()
 
     package init() {}
 
@@ -17,6 +19,7 @@ package struct ReadConditions: Sendable, Equatable {
         self.ifRange = headers[.ifRange]
         self.ifMatch = try FileHeaders.tags(.ifMatch, headers)
         self.ifNoneMatch = try FileHeaders.tags(.ifNoneMatch, headers)
+        self.wanted = WantedDigests(headers)
     }
 
     package enum Outcome: Sendable, Equatable {

@@ -7,13 +7,30 @@ package enum HTTPDate {
 
     /// - Parameter seconds: since 1970; earlier than that shows as 1970.
     package static func text(seconds: Int64) -> String {
-        let seconds = Int(max(0, seconds))
-        let days = seconds / 86_400
-        let rest = seconds % 86_400
-        let (year, month, day) = Self.date(days: days)
+        let date = Self.parts(seconds: seconds)
         func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
-        let clock = "\(two(rest / 3_600)):\(two(rest / 60 % 60)):\(two(rest % 60))"
-        return "\(Self.weekdays[days % 7]), \(two(day)) \(Self.months[month - 1]) \(year) \(clock) GMT"
+        let clock = "\(two(date.hour)):\(two(date.minute)):\(two(date.second))"
+        let weekday = Self.weekdays[Int(max(0, seconds)) / 86_400 % 7]
+        return "\(weekday), \(two(date.day)) \(Self.months[date.month - 1]) \(date.year) \(clock) GMT"
+    }
+
+    /// A time in UTC taken apart.
+    package struct Parts: Equatable {
+        package var year: Int
+        package var month: Int
+        package var day: Int
+        package var hour: Int
+        package var minute: Int
+        package var second: Int
+    }
+
+    /// - Parameter seconds: since 1970; earlier than that counts as 1970.
+    package static func parts(seconds: Int64) -> Parts {
+        let seconds = Int(max(0, seconds))
+        let (year, month, day) = Self.date(days: seconds / 86_400)
+        let rest = seconds % 86_400
+        return Parts(
+            year: year, month: month, day: day, hour: rest / 3_600, minute: rest / 60 % 60, second: rest % 60)
     }
 
     /// The Gregorian date of a day since 1970.

@@ -70,28 +70,4 @@ extension MountRoot {
         guard found.kind == .file, status.device == self.device else { return nil }
         return OpenedBelow(status: found, file: file, isLocal: true)
     }
-
-    func list(
-        _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int
-    ) throws(VaultError) -> [FolderEntry] {
-        let limit = min(limit, Layout.longestList)
-        guard limit > 0 else { return [] }
-        return try naming(path.description) { () throws(SystemFailure) in
-            let folder = try self.openFolder(path, in: account)
-            var page: [FolderEntry] = []
-            var cursor = name
-            while page.count < limit {
-                let wanted = limit - page.count
-                let names = try folder.names(after: cursor, limit: wanted)
-                for name in names {
-                    // Gone between the two looks: the page is filled up from what follows.
-                    guard let status = try Entry(folder: folder, name: name).status() else { continue }
-                    page.append(FolderEntry(name: name, status: status))
-                }
-                guard names.count == wanted else { break }
-                cursor = names.last
-            }
-            return page
-        }
-    }
 }

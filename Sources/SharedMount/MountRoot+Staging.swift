@@ -1,3 +1,4 @@
+import CLinux
 import ClusterModel
 import ClusterPorts
 import Glibc
@@ -61,8 +62,60 @@ extension MountRoot {
             do {
                 try entry.folder.removeFolder(entry.name)
             } catch {
-                guard error.code == ENOENT else { throw error.about("staging \(name)") }
+                if error.code == ENOENT { return }
+                guard error.code == ENOTEMPTY || error.code == EEXIST else {
+                    throw error.about("staging \(name)")
+                }
+                try self.throwAway(entry, name)
             }
+        }
+    }
+
+    /// Puts a staged folder with something in it where the trash is emptied: deleting it here could take long.
+    private func throwAway(_ entry: Entry, _ name: StagedName) throws(VaultError) {
+        let trash = try self.openOwn(Layout.trash)
+        let batchName = [TrashName.batchMark] + Array(Layout.randomDigits().utf8)
+        try naming("staging \(name)") { () throws(SystemFailure) in
+            let batch = try self.makeBatch(batchName, in: trash)
+            let debris = Entry(
+                folder: batch, name: TreeRemoval.debrisMark + Array(Layout.randomDigits().utf8))
+            do throws(SystemFailure) {
+                try entry.renameReplacing(debris)
+            } catch {
+                try? trash.removeFolder(batchName)
+                guard error.code == ENOENT else { throw error }
+            }
+        }
+    }
+
+    /// An empty folder for a tree, among the segments: programs from before that know no folders with something in them
+    /// leave it alone there.
+    func stageTree(
+        _ operation: UUID, for incarnation: Incarnation
+    ) throws(VaultError) -> (name: StagedName, folder: Descriptor) {
+        let name = self.freshName(operation, incarnation, isSegment: true)
+        return try naming("staging \(name)") { () throws(SystemFailure) in
+            let parent = try self.folder.openFolder(Layout.folder(of: name))
+            let bytes = Array(name.file.utf8)
+            try parent.makeFolder(bytes)
+            let made = try parent.openFolder(bytes)
+            try made.setMode(Layout.folderMode)  // mkdir's is cut by the umask.
+            return (name, made)
+        }
+    }
+
+    /// A file that goes with its last descriptor.
+    func scratch(of incarnation: Incarnation) throws(VaultError) -> Descriptor {
+        try naming("staging") { () throws(SystemFailure) in
+            let folder = try self.folder.openFolder(Layout.staging(of: incarnation))
+            let raw = retried { flotilla_open_nameless(folder.raw, Layout.fileMode) }
+            if raw >= 0 { return Descriptor(raw: raw) }
+            let failure = SystemFailure.now("open")
+            guard [EOPNOTSUPP, EISDIR, EINVAL, ENOENT].contains(failure.code) else { throw failure }
+            let name = Array("scratch-\(Layout.randomDigits())".utf8)
+            let file = try folder.open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: Layout.fileMode)
+            try folder.unlink(name)
+            return file
         }
     }
 

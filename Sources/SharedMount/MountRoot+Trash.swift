@@ -46,7 +46,7 @@ extension MountRoot {
     /// Makes a folder for one call.
     ///
     /// A full file system has no room for it: then the spare one is taken, by the one call whose rename finds it.
-    private func makeBatch(_ name: [UInt8], in trash: Descriptor) throws(SystemFailure) -> Descriptor {
+    func makeBatch(_ name: [UInt8], in trash: Descriptor) throws(SystemFailure) -> Descriptor {
         do {
             try trash.makeFolder(name)
         } catch {

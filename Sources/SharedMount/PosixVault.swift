@@ -13,6 +13,7 @@ package final class PosixVault: FileVault {
     private let calls: BlockingCalls
     private let budget = GatherBudget()
     private let probe = Probe()
+    private let kept = KeptScans()
     private let logger: Logger
     private let beforeProbe: @Sendable () -> Void
 
@@ -66,6 +67,7 @@ extension PosixVault {
     package func probe(expecting identity: MountIdentity, within deadline: Duration) async throws(VaultError)
     {
         let (root, beforeProbe) = (self.root, self.beforeProbe)
+        self.kept.dropOld()
         try await self.probe.run(within: deadline) { () throws(VaultError) in
             beforeProbe()
             try root.look(expecting: identity)
@@ -128,6 +130,43 @@ extension PosixVault {
                 metadata: ["trash.kept": "\(round.kept.prefix(10))"])
         }
         return round.deleted
+    }
+}
+
+extension PosixVault {
+    package func walk(
+        _ path: HomePath, in account: AccountName
+    ) async throws(VaultError) -> any FolderWalk {
+        let calls = self.calls
+        return try await self.perform { root throws(VaultError) in
+            let walk = try naming(path.description) { () throws(SystemFailure) in
+                try TreeWalk(root.openFolder(path, in: account), deepest: PosixFolderWalk.deepest)
+            }
+            return PosixFolderWalk(walk, shown: path.description, calls: calls)
+        }
+    }
+
+    package func copyFolder(
+        _ path: HomePath, in account: AccountName, for operation: UUID, of incarnation: Incarnation,
+        bounds: TreeBounds
+    ) async throws(VaultError) -> any FolderCopy {
+        let calls = self.calls
+        return try await self.perform { root throws(VaultError) in
+            let walk = try naming(path.description) { () throws(SystemFailure) in
+                try TreeWalk(root.openFolder(path, in: account), deepest: bounds.depth)
+            }
+            let staged = try root.stageTree(operation, for: incarnation)
+            return PosixFolderCopy(
+                name: staged.name, work: TreeCopy(walk, to: staged.folder, entriesMax: bounds.entries),
+                calls: calls)
+        }
+    }
+
+    package func scratch(of incarnation: Incarnation) async throws(VaultError) -> any ScratchFile {
+        let calls = self.calls
+        return try await self.perform { root throws(VaultError) in
+            PosixScratchFile(try root.scratch(of: incarnation), calls: calls)
+        }
     }
 }
 
@@ -200,10 +239,11 @@ extension PosixVault {
     }
 
     package func list(
-        _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int
+        _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int, walk: ListingWalk?
     ) async throws(VaultError) -> [FolderEntry] {
-        try await self.perform { root throws(VaultError) in
-            try root.list(path, in: account, after: name, limit: limit)
+        let kept = self.kept
+        return try await self.perform { root throws(VaultError) in
+            try root.list(path, in: account, after: name, limit: limit, walk: walk, kept: kept)
         }
     }
 }

@@ -3,6 +3,7 @@
 // it: a negative value means failure, and then errno says why.
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -72,6 +73,12 @@ int flotilla_is_local(int fd);
 int flotilla_is_cached(int fd, int64_t offset, int64_t count);
 /// Brings that part of a file into the page cache; blocks. 0 when it was read, as far as the file goes.
 int flotilla_bring_in(int fd, int64_t offset, int64_t count);
+
+/// getdents64(2): the next entries of an open folder, as the kernel packs them; answers how many bytes, 0 at the end.
+int64_t flotilla_read_folder(int fd, void *buffer, size_t size);
+
+/// A file without a name in the folder (O_TMPFILE); not every file system can.
+int flotilla_open_nameless(int folder, mode_t mode);
 
 // MARK: Processes
 

@@ -22,13 +22,13 @@ extension NameChanger {
 
     /// Decides what is reserved; looks what it costs as soon as the account is known to have a quota.
     func decide(
-        _ change: NameChange, of operation: Operation, by right: NodeRight
+        _ change: NameChange, of operation: Operation, holding held: HomeUse = .none, by right: NodeRight
     ) async throws -> DecisionAnswer {
         var answer = DecisionAnswer.metered
         for _ in 0..<Self.looks where answer == .metered {
             var cost: ChangeCost?
             if self.metered.has(operation.account) {
-                cost = try await self.cost(of: change, in: operation.accountName)
+                cost = try await self.cost(of: change, holding: held, in: operation.accountName)
             }
             answer = try await self.names.decide(change, costing: cost, of: operation, by: right)
             if answer == .metered { self.metered.learn(operation.account) }
@@ -38,7 +38,7 @@ extension NameChanger {
 
     /// Under the reservation, so nobody of ours changes meanwhile what is looked at; folders are marked besides.
     private func cost(
-        of change: NameChange, in account: AccountName
+        of change: NameChange, holding held: HomeUse, in account: AccountName
     ) async throws(FileServiceError) -> ChangeCost {
         let vault = self.rollForward.vault
         switch change {
@@ -49,7 +49,7 @@ extension NameChanger {
                 : try await onMount(path) { () async throws(VaultError) in
                     try await vault.status(of: path, in: account)
                 }
-            return QuotaRules.cost(ofPublishing: staged.identity, over: found)
+            return QuotaRules.cost(ofPublishing: staged.identity, holding: held, over: found)
         case .move(_, _, let identity): return QuotaRules.cost(ofMoving: identity)
         case .remove(let path, let identity):
             guard identity.isFolder else { return QuotaRules.cost(ofRemoving: identity) }

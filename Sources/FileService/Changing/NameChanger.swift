@@ -111,7 +111,7 @@ struct NameChanger: Sendable {
     ///
     /// Where a folder above is moved or removed, it waits for that without holding the names, and looks again.
     func change(
-        _ paths: [HomePath], for operation: Operation, by right: NodeRight,
+        _ paths: [HomePath], for operation: Operation, by right: NodeRight, holding held: HomeUse = .none,
         look: () async throws(FileServiceError) -> NameChange
     ) async throws(ChangeFailure) -> CarriedOut {
         var patience = ConflictPatience(self.patience, from: .now)
@@ -125,7 +125,7 @@ struct NameChanger: Sendable {
             let answer: DecisionAnswer
             do {
                 try self.checkRight(right)
-                answer = try await self.decide(change, of: operation, by: right)
+                answer = try await self.decide(change, of: operation, holding: held, by: right)
             } catch let error as StoreError {
                 return try await self.resolve(error, operation, change, by: right)
             } catch {

@@ -2,6 +2,14 @@
 package struct FileLimits: Sendable, Hashable {
     /// Uploads that a node receives at a time; one more is ``FileServiceError/tooBusy(retryAfterSeconds:)``.
     package var openUploads = 1_024
+    /// Folders that a node copies at a time, and those that it sends as archives: each holds open a folder for each level.
+    package var openCopies = 8
+    package var openArchives = 16
+    /// Files and folders in one copy of a folder, and folders within each other.
+    package var copiedEntries = 100_000
+    package var copiedDepth = 128
+    /// The largest file that is read for its digest alone, in bytes.
+    package var digestedBytes: Int64 = 16 << 20
     /// The largest piece read from a file at once, in bytes.
     package var readBytes = 1 << 20
     /// Decisions in one statement.

@@ -47,13 +47,15 @@ extension FileService {
     /// - Parameters:
     ///   - recursive: removes a folder with all that is in it; otherwise it must be empty.
     ///   - ifMatch: the value of `If-Match`.
+    ///   - mustBeFolder: fails with `notAFolder` where a file stands.
     package func remove(
-        _ path: HomePath, by caller: Caller, recursive: Bool, ifMatch: String?
+        _ path: HomePath, by caller: Caller, recursive: Bool, ifMatch: String?, mustBeFolder: Bool = false
     ) async throws(FileServiceError) -> OperationReceipt {
         let right = try self.rightToChange()
         guard !path.isHome else { throw .isHome }
         let operation = self.operation(by: caller, right)
         let found = try await self.taken(path, in: operation.accountName, ifMatch: ifMatch)
+        guard found.kind == .folder || !mustBeFolder else { throw .notAFolder(path) }
         return try await self.logged(operation, .delete, path, right) { () async throws(ChangeFailure) in
             let remove = { () async throws(ChangeFailure) in
                 try await self.changer.change([path], for: operation, by: right) {
@@ -72,21 +74,27 @@ extension FileService {
     }
 
     /// Gives a file or a folder another path in the same home; never overwrites.
+    ///
+    /// - Parameters:
+    ///   - ifMatch: the value of `If-Match`, of what is moved.
+    ///   - mustBeFolder: fails with `notAFolder` where a file stands.
     package func move(
-        _ from: HomePath, to target: HomePath, by caller: Caller
+        _ from: HomePath, to target: HomePath, by caller: Caller, ifMatch: String? = nil,
+        mustBeFolder: Bool = false
     ) async throws(FileServiceError) -> OperationReceipt {
         let right = try self.rightToChange()
         guard !from.isHome, !target.isHome else { throw .isHome }
         guard from != target else { throw .exists(target) }
         guard !target.isWithin(from) else { throw .intoItself(from) }
         let operation = self.operation(by: caller, right)
-        let found = try await self.taken(from, in: operation.accountName, ifMatch: nil)
+        let found = try await self.taken(from, in: operation.accountName, ifMatch: ifMatch)
+        guard found.kind == .folder || !mustBeFolder else { throw .notAFolder(from) }
         return try await self.logged(operation, .move, from, right, target: target) {
             () async throws(ChangeFailure) in
             let move = { () async throws(ChangeFailure) in
                 try await self.changer.change([from, target], for: operation, by: right) {
                     () async throws(FileServiceError) in
-                    let now = try await self.taken(from, in: operation.accountName, ifMatch: nil)
+                    let now = try await self.taken(from, in: operation.accountName, ifMatch: ifMatch)
                     guard now.kind == found.kind else { throw .changed(entityTag: now.entityTag) }
                     try await self.checkAbsent(target, in: operation.accountName)
                     try await self.checkParent(of: target, in: operation.accountName, making: false)
@@ -98,7 +106,7 @@ extension FileService {
         }
     }
 
-    private func taken(
+    func taken(
         _ path: HomePath, in account: AccountName, ifMatch: String?
     ) async throws(FileServiceError) -> FileStatus {
         let found = try await onMount(path) { () async throws(VaultError) in

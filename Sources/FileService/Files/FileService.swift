@@ -23,6 +23,9 @@ package final class FileService: Service {
     let changer: NameChanger
     let uploads: OpenUploads
     let quotas: (any QuotaReading)?
+    /// Copies of folders, and folders that are read as a whole.
+    let copies: OpenUploads
+    let readings: OpenUploads
 
     /// - Parameter quotas: asked before bodies are received; nil where only decisions shall ask.
     package init(
@@ -38,6 +41,8 @@ package final class FileService: Service {
         self.logger = logger
         self.shelter = Shelter(limit: limits.changes)
         self.uploads = OpenUploads(limit: limits.openUploads)
+        self.copies = OpenUploads(limit: limits.openCopies)
+        self.readings = OpenUploads(limit: limits.openArchives)
         let rollForward = RollForward(vault: vault, transfers: transfers)
         self.aftercare = Aftercare(
             names: names, vault: vault, standing: standing, rollForward: rollForward, log: log,
@@ -77,13 +82,15 @@ package final class FileService: Service {
     }
 
     /// Entries in the order of their names' bytes; `limit` is at most 10,000.
+    ///
+    /// - Parameter walk: the same for all pages of one listing.
     package func list(
-        _ path: HomePath, by caller: Caller, after name: [UInt8]?, limit: Int
+        _ path: HomePath, by caller: Caller, after name: [UInt8]?, limit: Int, walk: ListingWalk? = nil
     ) async throws(FileServiceError) -> [FolderEntry] {
         _ = try self.rightToRead()
         return try await onMount(path) { () async throws(VaultError) in
             try await self.vault.list(
-                path, in: caller.account.name, after: name, limit: min(max(limit, 1), 10_000))
+                path, in: caller.account.name, after: name, limit: min(max(limit, 1), 10_000), walk: walk)
         }
     }
 

@@ -21,6 +21,10 @@ package enum FileServiceError: Error, Sendable, Equatable {
     case bodyTooShort(expected: Int64, received: Int64)
     case bodyTooLong(expected: Int64)
     case digestMismatch(expected: Digest, received: Digest)
+    /// The same for an algorithm beside SHA-256, in hexadecimal digits.
+    case checksumMismatch(algorithm: String, expected: String, received: String)
+    /// What was asked for is larger than a bound; says which.
+    case tooLarge(HomePath, String)
     /// Whoever sent the body may no longer do so now that it is whole.
     case denied
     /// The body ended with an error; most often nobody is left to read the answer.
@@ -83,6 +87,9 @@ extension FileServiceError {
             "the body ended after \(received) of \(expected) bytes"
         case .bodyTooLong(let expected): "the body is longer than its \(expected) bytes"
         case .digestMismatch(let expected, let received): "the digest is \(received), not \(expected)"
+        case .checksumMismatch(let algorithm, let expected, let received):
+            "the \(algorithm) is \(received), not \(expected)"
+        case .tooLarge(let path, let why): "\(path): \(why)"
         case .denied: "the account was shut out while the body came"
         case .clientGone(let reason): "the client went away: \(reason)"
         case .busy(let path, _): "\(path) or a folder above it is being changed by somebody else"

@@ -211,8 +211,8 @@ extension JobFileFault {
         self =
             switch error {
             case .notFound, .parentMissing, .isFolder, .notAFolder, .exists, .notEmpty, .isHome, .intoItself,
-                .forbiddenLink, .nameTooLong, .bodyTooShort, .bodyTooLong, .digestMismatch, .denied,
-                .overQuota:
+                .forbiddenLink, .nameTooLong, .bodyTooShort, .bodyTooLong, .digestMismatch, .checksumMismatch,
+                .tooLarge, .denied, .overQuota:
                 .refused(error.reason)
             case .changed: .later("the source changed, or was replaced, meanwhile")
             case .clientGone, .busy, .notServing, .tooBusy, .full, .readOnly, .failed: .later(error.reason)

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Counts the uploads that a node receives, up to a bound.
+/// Counts the uploads that a node receives, or what else it has open, up to a bound.
 final class OpenUploads: Sendable {
     private let limit: Int
     private let open = Mutex(0)

@@ -3,9 +3,13 @@ package import ClusterPorts
 
 /// Decides what changes cost, and whether bytes on their way can still fit.
 package enum QuotaRules {
-    /// - Parameter found: what stands at the path.
-    package static func cost(ofPublishing identity: FileIdentity, over found: FileStatus?) -> ChangeCost {
-        guard !identity.isFolder else { return .difference(.none) }
+    /// - Parameters:
+    ///   - held: what a staged folder has in it.
+    ///   - found: what stands at the path.
+    package static func cost(
+        ofPublishing identity: FileIdentity, holding held: HomeUse = .none, over found: FileStatus?
+    ) -> ChangeCost {
+        guard !identity.isFolder else { return .difference(held) }
         let old = Self.use(of: found)
         return .difference(HomeUse(bytes: identity.size - old.bytes, files: 1 - old.files))
     }

@@ -157,10 +157,27 @@ struct GatedVault: FileVault {
         return try await self.inner.open(path, in: account)
     }
     func list(
-        _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int
+        _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int, walk: ListingWalk?
     ) async throws(VaultError) -> [FolderEntry] {
         try self.gate.passVault()
-        return try await self.inner.list(path, in: account, after: name, limit: limit)
+        return try await self.inner.list(path, in: account, after: name, limit: limit, walk: walk)
+    }
+
+    func walk(_ path: HomePath, in account: AccountName) async throws(VaultError) -> any FolderWalk {
+        try self.gate.passVault(.beforeOpen)
+        return try await self.inner.walk(path, in: account)
+    }
+    func copyFolder(
+        _ path: HomePath, in account: AccountName, for operation: UUID, of incarnation: Incarnation,
+        bounds: TreeBounds
+    ) async throws(VaultError) -> any FolderCopy {
+        try self.gate.passVault(.beforeStage)
+        return GatedCopy(
+            inner: try await self.inner.copyFolder(
+                path, in: account, for: operation, of: incarnation, bounds: bounds), gate: self.gate)
+    }
+    func scratch(of incarnation: Incarnation) async throws(VaultError) -> any ScratchFile {
+        try await self.inner.scratch(of: incarnation)
     }
 
     func publish(
@@ -191,6 +208,21 @@ struct GatedVault: FileVault {
         try self.gate.passVault()
         try await self.inner.makeFolders(path, in: account)
     }
+}
+
+/// A copy of a folder whose node can die in the middle.
+struct GatedCopy: FolderCopy {
+    let inner: any FolderCopy
+    let gate: Gate
+
+    var name: StagedName { self.inner.name }
+    func step() async throws(VaultError) -> FolderCopyStep {
+        try self.gate.passVault(.beforeAppend)
+        let step = try await self.inner.step()
+        if case .done = step { try self.gate.passVault(.afterSeal) }
+        return step
+    }
+    func close() async { await self.inner.close() }
 }
 
 /// A staged file whose node can die: a dead one does not even clean up.

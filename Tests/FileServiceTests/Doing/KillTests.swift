@@ -8,7 +8,7 @@ import Testing
 @Suite(.serialized)
 struct KillTests {
     enum Change: String, CaseIterable, Sendable {
-        case plainPut, conditionalPut, makeFolder, remove, removeFolder, move, moveFolder
+        case plainPut, conditionalPut, makeFolder, remove, removeFolder, move, moveFolder, copy, copyFolder
     }
 
     @Test(arguments: Change.allCases)
@@ -71,6 +71,12 @@ struct KillTests {
                 case .moveFolder:
                     _ = try await victim.files.move(
                         folder, to: try Samples.path("\(place)/elsewhere"), by: caller)
+                case .copy:
+                    _ = try await victim.files.copy(
+                        file, to: try Samples.path("\(place)/copy"), by: caller, options: CopyOptions())
+                case .copyFolder:
+                    _ = try await victim.files.copy(
+                        folder, to: try Samples.path("\(place)/copy"), by: caller, options: CopyOptions())
                 }
                 acknowledged.change { $0 = true }
             } catch {}
@@ -107,6 +113,17 @@ struct KillTests {
             let moved = cluster.content("\(place)/elsewhere/inner")
             #expect((inner == "inside") != (moved == "inside"))
             done = moved != nil
+        case .copy:
+            let copy = cluster.content("\(place)/copy")
+            #expect(file == "old" && (copy == "old" || copy == nil))
+            done = copy != nil
+        case .copyFolder:
+            let copy = cluster.content("\(place)/copy/inner")
+            #expect(inner == "inside" && (copy == "inside" || copy == nil))
+            done = copy != nil
+            let shown = try await cluster.vault.status(
+                of: try Samples.path("\(place)/copy"), in: cluster.account.name)
+            #expect((shown != nil) == done, "a part of the copy is shown")
         }
         if acknowledged { #expect(done, "\(place)") }
         // The log agrees with the disk: a completed record exactly for what is shown.

@@ -19,7 +19,8 @@ import Testing
             (.nameTooLong(path), 400, .malformedPath),
             (.bodyTooShort(expected: 2, received: 1), 400, .bodyTooShort),
             (.bodyTooLong(expected: 2), 400, .bodyTooLong), (.clientGone("x"), 400, .bodyBroken),
-            (.denied, 401, .unauthorized),
+            (.checksumMismatch(algorithm: "md5", expected: "a", received: "b"), 400, .digestMismatch),
+            (.tooLarge(path, "x"), 409, .tooLarge), (.denied, 401, .unauthorized),
             (.busy(path, retryAfterSeconds: 2), 423, .busy),
             (.notServing(reason: "x", retryAfterSeconds: 2), 503, .notServing),
             (.tooBusy(retryAfterSeconds: 2), 503, .tooBusy), (.full, 507, .full), (.readOnly, 507, .readOnly),
@@ -48,6 +49,7 @@ import Testing
     @Test func `what exists is answered as WebDAV does`() {
         #expect(FileProblems.problem(.exists(Self.path), while: .makingFolder).status.code == 405)
         #expect(FileProblems.problem(.exists(Self.path), while: .moving).status.code == 412)
+        #expect(FileProblems.problem(.exists(Self.path), while: .copying).status.code == 412)
         #expect(FileProblems.problem(.notAFolder(Self.path), while: .reading).kind == .notFound)
     }
 

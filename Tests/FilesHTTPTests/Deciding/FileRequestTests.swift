@@ -1,4 +1,5 @@
 import ClusterModel
+import FileService
 import FilesHTTP
 import Foundation
 import HTTPDoor
@@ -36,7 +37,7 @@ import Testing
         #expect(upload.makesParents && !upload.replaces && upload.waits)
         #expect(upload.ifMatch == nil && upload.length == 5)
         #expect(
-            upload.digest
+            upload.digests.sha256
                 == Digest(hex: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"))
     }
 
@@ -97,23 +98,9 @@ import Testing
         #expect(self.kind("POST", "/files/a") == .methodNotAllowed)
     }
 
-    @Test func `a digest is read from each of its fields and others are ignored`() throws {
-        let base64 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-        let empty = Digest(hex: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
-        #expect(try FileHeaders.announcedDigest([FileHeaders.digest: "SHA-256=\(base64)"]) == empty)
-        #expect(
-            try FileHeaders.announcedDigest([FileHeaders.contentDigest: "sha-512=:aa:, sha-256=:\(base64):"])
-                == empty)
-        #expect(try FileHeaders.announcedDigest([FileHeaders.contentDigest: "md5=:aa:"]) == nil)
-        let other = Data(repeating: 1, count: 32).base64EncodedString()
-        #expect(throws: Problem.self) {
-            try FileHeaders.announcedDigest(
-                [FileHeaders.digest: "sha-256=\(base64)", FileHeaders.reprDigest: "sha-256=:\(other):"])
-        }
-    }
-
     @Test func `a move's destination is a path or an address of this server`() throws {
-        let expected = FileRequest.move(try self.path("a"), to: try self.path("b c"))
+        let expected = FileRequest.move(
+            try self.path("a"), to: try self.path("b c"), ifMatch: nil, mustBeFolder: false)
         #expect(try self.request("MOVE", "/files/a", [FileHeaders.destination: "/files/b%20c"]) == expected)
         #expect(
             try self.request("MOVE", "/files/a", [FileHeaders.destination: "http://host:8080/files/b%20c"])
@@ -124,6 +111,42 @@ import Testing
         #expect(self.kind("MOVE", "/files/a", [FileHeaders.destination: "/etc/b"]) == .invalidHeader)
         #expect(self.kind("MOVE", "/files/a", [FileHeaders.destination: "/files/../b"]) == .malformedPath)
         #expect(self.kind("MOVE", "/files/a") == .invalidHeader)
+        #expect(
+            self.kind(
+                "MOVE", "/files/a", [FileHeaders.destination: "/files/b", FileHeaders.overwrite: "yes"])
+                == .invalidHeader)
+    }
+
+    @Test func `a copy replaces only when that is said outright, and takes folders whole`() throws {
+        func copy(_ target: String, _ headers: HTTPFields) throws -> CopyOptions? {
+            var headers = headers
+            headers[FileHeaders.destination] = "/files/b"
+            guard case .copy(_, _, let options) = try self.request("COPY", target, headers) else {
+                return nil
+            }
+            return options
+        }
+        #expect(try copy("/files/a", [:]) == CopyOptions())
+        #expect(try copy("/files/a", [FileHeaders.overwrite: "F"])?.replaces == false)
+        #expect(try copy("/files/a", [FileHeaders.overwrite: "T"])?.replaces == true)
+        #expect(try copy("/files/a/", [.ifMatch: "\"x\""])?.mustBeFolder == true)
+        #expect(try copy("/files/a", [FileHeaders.depth: "infinity"]) != nil)
+        #expect(
+            self.kind("COPY", "/files/a", [FileHeaders.destination: "/files/b", FileHeaders.depth: "0"])
+                == .invalidHeader)
+        #expect(self.kind("COPY", "/files/a") == .invalidHeader)
+    }
+
+    @Test func `a folder is wanted as an archive by its query or by what is accepted`() throws {
+        func archive(_ target: String, _ headers: HTTPFields = [:]) throws -> [Bool] {
+            guard case .read(_, _, let listing) = try self.request("GET", target, headers) else { return [] }
+            return [listing.asArchive, listing.isCertain]
+        }
+        #expect(try archive("/files/a?archive=zip") == [true, true])
+        #expect(try archive("/files/a", [.accept: "text/html, application/zip;q=0.9"]) == [true, false])
+        #expect(try archive("/files/a", [.accept: "application/zip;q=0"]) == [false, false])
+        #expect(try archive("/files/a?limit=5", [.accept: "application/zip"]) == [false, true])
+        #expect(self.kind("GET", "/files/a?archive=tar") == .invalidParameter)
     }
 
     @Test func `credentials are read from both schemes`() {

@@ -27,6 +27,14 @@ package enum AdminDoor {
         package var doorbell: (any Doorbell)?
         package var shards: any ShardStore
         package var shardExplainer: (any ShardExplainer)?
+        package var uploads: UploadService
+        package var uploadRows: any UploadStore
+        /// Open transfers of this node.
+        package var sessions: @Sendable () -> [TransferSession]
+        /// Nil where no other node is asked.
+        package var peers: (any SessionPeers)?
+        /// What nodes prove themselves to each other by.
+        package var seal: NodeSeal?
         package var standing: any NodeStanding
         /// Nil where the cluster has none.
         package var cache: (any ViewCache)?
@@ -43,7 +51,9 @@ package enum AdminDoor {
             readPayload: @escaping @Sendable (JobSpec) -> PayloadReading = { _ in PayloadReading() },
             explainer: (any JobExplainer)? = nil,
             doorbell: (any Doorbell)? = nil, shards: any ShardStore,
-            shardExplainer: (any ShardExplainer)? = nil, standing: any NodeStanding,
+            shardExplainer: (any ShardExplainer)? = nil, uploads: UploadService, uploadRows: any UploadStore,
+            sessions: @escaping @Sendable () -> [TransferSession], peers: (any SessionPeers)? = nil,
+            seal: NodeSeal? = nil, standing: any NodeStanding,
             cache: (any ViewCache)?, gauge: RequestGauge,
             weight: @escaping @Sendable () -> IngressWeightReading = {
                 IngressWeightReading(percent: 100, latency: nil)
@@ -66,6 +76,11 @@ package enum AdminDoor {
             self.doorbell = doorbell
             self.shards = shards
             self.shardExplainer = shardExplainer
+            self.uploads = uploads
+            self.uploadRows = uploadRows
+            self.sessions = sessions
+            self.peers = peers
+            self.seal = seal
             self.standing = standing
             self.cache = cache
             self.gauge = gauge
@@ -85,7 +100,8 @@ package enum AdminDoor {
             events: needs.events, jobs: needs.jobs, schedules: needs.schedules, jobKinds: needs.jobKinds,
             readPayload: needs.readPayload, explainer: needs.explainer, doorbell: needs.doorbell,
             shards: needs.shards, shardExplainer: needs.shardExplainer,
-            watchers: WatcherGauge(limit: 64),
+            uploads: needs.uploads, uploadRows: needs.uploadRows, sessions: needs.sessions,
+            peers: needs.peers, seal: needs.seal, watchers: WatcherGauge(limit: 64),
             standing: needs.standing, cache: needs.cache,
             ingress: { IngressAnswer(needs.weight(), needs.gauge) })
         return DoorServer(

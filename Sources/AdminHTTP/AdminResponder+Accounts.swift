@@ -47,7 +47,7 @@ extension AdminResponder {
         case .document, .cluster, .nodes, .node, .drain, .resume, .evict, .changeNode, .views, .leases,
             .lease, .endLease, .watch,
             .transfers,
-            .transfer, .accounts, .cache, .webhook, .jobs, .schedule, .shards:
+            .transfer, .accounts, .cache, .webhook, .jobs, .schedule, .shards, .uploads, .sessions:
             preconditionFailure("\(route) does not concern one account")
         }
     }

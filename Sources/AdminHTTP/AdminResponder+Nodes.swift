@@ -26,7 +26,7 @@ extension AdminResponder {
             .transfer, .accounts,
             .createAccount,
             .account, .changeAccount, .recount, .keys, .createKey, .revokeKey, .cache, .webhook, .jobs,
-            .schedule, .shards:
+            .schedule, .shards, .uploads, .sessions:
             preconditionFailure("\(route) changes no node")
         }
     }

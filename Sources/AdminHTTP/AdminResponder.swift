@@ -26,6 +26,12 @@ struct AdminResponder: DoorService {
     let doorbell: (any Doorbell)?
     let shards: any ShardStore
     let shardExplainer: (any ShardExplainer)?
+    let uploads: UploadService
+    let uploadRows: any UploadStore
+    /// Open transfers of this node.
+    let sessions: @Sendable () -> [TransferSession]
+    let peers: (any SessionPeers)?
+    let seal: NodeSeal?
     let watchers: WatcherGauge
     let standing: any NodeStanding
     let cache: (any ViewCache)?
@@ -38,7 +44,8 @@ struct AdminResponder: DoorService {
         _ request: Request, to target: RequestTarget, context: DoorContext
     ) async throws -> Response {
         let route = try AdminRoute(method: request.method, target: target)
-        let token = try await self.token(request.headers, route.role)
+        let token =
+            self.isSealed(request.headers, route) ? nil : try await self.token(request.headers, route.role)
         switch route {
         case .document:
             return try self.plain(target) { Self.document }
@@ -61,6 +68,9 @@ struct AdminResponder: DoorService {
         case .shards(let route):
             return try await self.answerShards(
                 route, request, target.query, by: token?.label ?? "", context.channel)
+        case .uploads(let route):
+            return try await self.answerUploads(route, target.query, by: token?.label ?? "")
+        case .sessions(let route): return try await self.answerSessions(route, target.query)
         case .cache:
             return try self.plain(target) { JSONText.response(.ok, CacheAnswer(self.cache?.statistics())) }
         case .transfers: return try await self.listTransfers(target.query)

@@ -33,6 +33,8 @@ package enum AdminRoute: Sendable, Equatable {
     case jobs(JobRoute)
     case schedule(ScheduleRoute)
     case shards(ShardRoute)
+    case uploads(UploadRoute)
+    case sessions(SessionRoute)
 
     /// The least role that may do it; nil for what needs no token.
     package var role: OperatorToken.Role? {
@@ -40,9 +42,10 @@ package enum AdminRoute: Sendable, Equatable {
         case .document: nil
         case .jobs(let route): route.role
         case .shards(let route): route.role
+        case .uploads(let route): route.role
         case .cluster, .nodes, .node, .views, .leases, .lease, .watch, .transfers, .transfer, .accounts,
             .account, .keys,
-            .cache:
+            .cache, .sessions:
             .auditor
         case .endLease, .drain, .resume, .evict, .changeNode, .createAccount, .changeAccount, .createKey,
             .revokeKey, .recount:
@@ -113,6 +116,7 @@ extension AdminRoute {
                 methods: [("DELETE", { .revokeKey(account: $0[0], id: $0[1]) })]),
             Pattern(path: "/cache", methods: [("GET", { _ in .cache })]),
         ] + WebhookRoute.patterns + JobRoute.patterns + ScheduleRoute.patterns + ShardRoute.patterns
+        + UploadRoute.patterns + SessionRoute.patterns
 
     /// HEAD is answered as GET without a body.
     package init(method: HTTPRequest.Method, target: RequestTarget) throws(Problem) {

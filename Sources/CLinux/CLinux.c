@@ -129,8 +129,8 @@ int flotilla_start_writing_out(int fd, int64_t offset, int64_t count) {
     return sync_file_range(fd, offset, count, SYNC_FILE_RANGE_WRITE);
 }
 
-int64_t flotilla_copy_range(int from, int to, int64_t offset, int64_t count) {
-    loff_t source = offset, target = offset;
+int64_t flotilla_copy_range(int from, int to, int64_t offset, int64_t place, int64_t count) {
+    loff_t source = offset, target = place;
     return copy_file_range(from, &source, to, &target, (size_t)count, 0);
 }
 

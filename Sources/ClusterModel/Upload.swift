@@ -60,6 +60,8 @@ package struct Upload: Hashable, Sendable {
     package var status: UploadStatus
     /// In bytes; nil while the client has not said it.
     package var length: Int64?
+    /// As the client foretold it; it becomes ``length`` when the client says that this is all. Nil for tus.
+    package var announced: Int64?
     /// Of the bytes, how many are durable: from the first one on, without a gap.
     package var durable: Int64
     /// Of the newest taking; nil when nobody has written yet.
@@ -71,6 +73,16 @@ package struct Upload: Hashable, Sendable {
     /// False: whatever stands at the path stays, and the upload fails.
     package var replaces: Bool
     package var makesParents: Bool
+    /// What it is put together from, in order; empty for one whose bytes its client sends.
+    package var parts: [UploadID] = []
+    /// The upload that a partial one was given to last.
+    package var partOf: UploadID?
+    /// Some node puts its bytes together, or reads them, and said so a few seconds ago at most.
+    package var isWorkedOn = false
+    /// What its SHA-256 has to be, where the client said so.
+    package var expectedDigest: Digest?
+    /// Durable bytes a second over the last few; 0 when nothing was noted for a while.
+    package var rate: Double = 0
     package var digest: Digest?
     /// Why it failed or was aborted, for people.
     package var reason: String?
@@ -111,6 +123,8 @@ package struct Upload: Hashable, Sendable {
 
     /// Nothing more is to come.
     package var isWhole: Bool { self.length == self.durable }
+    /// Its bytes come from partial uploads, and from nobody else.
+    package var isComposed: Bool { !self.parts.isEmpty }
 }
 
 /// What one epoch wrote of an upload.

@@ -22,8 +22,8 @@ package protocol SegmentFile: Sendable {
     func write(_ bytes: ByteBuffer, at offset: Int64) async throws(VaultError)
     /// Up to `count` bytes, 8 MiB at most; empty at the end of the file.
     func read(from offset: Int64, count: Int) async throws(VaultError) -> ByteBuffer
-    /// Copies bytes of another staged file to the same place here; fails when it has fewer.
-    func copy(_ range: Range<Int64>, from other: StagedName) async throws(VaultError)
+    /// Copies bytes of another staged file, so that the first one stands at `place` here; fails when it has fewer.
+    func copy(_ range: Range<Int64>, from other: StagedName, to place: Int64) async throws(VaultError)
     /// What was written before is durable afterwards, its name too.
     func sync() async throws(VaultError)
     /// Makes a whole file of it: bytes beyond `size` go, all is durable, close checked.

@@ -12,6 +12,9 @@ package protocol TransferStore: Sendable {
     /// Ends the running transfers of a departed incarnation as failed. Answers how many.
     func endRunning(of departed: Incarnation, reason: String) async throws(StoreError) -> Int
 
+    /// Removes records of transfers that were listed while they ran, and end without one of their own; 1,000 at most.
+    func unlist(_ ids: [UUID]) async throws(StoreError)
+
     func transfer(id: UUID) async throws(StoreError) -> TransferRecord?
 
     /// One page, in the order asked for.

@@ -7,6 +7,21 @@ package protocol UploadStore: Sendable {
     /// Makes the row, open and empty. The same id again answers what is there.
     func create(_ upload: NewUpload, by right: NodeRight) async throws(StoreError) -> UploadAnswer
 
+    /// Makes an upload, open and empty, whose bytes come from partial ones, and gives those to it.
+    ///
+    /// Only while all of them are the account's, partial, open, whole, and given to no other upload than an aborted one;
+    /// its length is theirs together. Nil when they are not, or when the incarnation lives no more.
+    func compose(_ upload: NewUpload, by right: NodeRight) async throws(StoreError) -> Upload?
+
+    /// Says that this node works on the bytes of an upload, or does no longer. False: the title is not the newest.
+    func work(_ title: UploadTitle, isOn: Bool, by right: NodeRight) async throws(StoreError) -> Bool
+
+    /// Notes the length that a client foretells, unless one is known. Answers the one that is.
+    func announce(_ upload: UploadID, length: Int64) async throws(StoreError) -> Int64?
+
+    /// Ends the parts of an upload that was decided: their bytes are in its file. Answers whose files are nobody's now.
+    func consumeParts(of upload: UploadID) async throws(StoreError) -> [UploadID]
+
     /// Gives the right to write, by a new epoch, to whoever asks last, and notes its segment.
     ///
     /// Only while the upload is open and durable to exactly `offset`. What the segments before hold is read afterwards,
@@ -30,8 +45,8 @@ package protocol UploadStore: Sendable {
     /// As it stands, with its segments by number; nil when there is none.
     func upload(_ id: UploadID) async throws(StoreError) -> (Upload, [UploadSegment])?
 
-    /// One page, newest first.
-    func uploads(_ query: UploadQuery) async throws(StoreError) -> [Upload]
+    /// One page, newest first, each with its newest segment.
+    func uploads(_ query: UploadQuery) async throws(StoreError) -> [(Upload, UploadSegment?)]
 
     /// Ends a decided upload whose name's row is gone, as the transfer log says it ended. False: it is not so far.
     func settle(_ upload: UploadID) async throws(StoreError) -> Bool
@@ -77,6 +92,10 @@ package struct NewUpload: Hashable, Sendable {
     package var part: Upload.Part
     package var path: HomePath?
     package var length: Int64?
+    package var announced: Int64?
+    package var expectedDigest: Digest?
+    /// What it is put together from; different ones.
+    package var parts: [UploadID] = []
     package var metadata: String
     package var replaces: Bool
     package var makesParents: Bool
@@ -152,9 +171,10 @@ package enum UploadNoteAnswer: Hashable, Sendable {
 }
 
 package struct UploadQuery: Hashable, Sendable {
-    package var account: AccountID?
+    package var account: AccountName?
     package var status: UploadStatus?
-    package var incarnation: Incarnation?
+    /// Of the newest segment.
+    package var node: NodeName?
     /// Begins behind this one.
     package var after: UploadID?
     /// 1 to 1,000.

@@ -21,6 +21,9 @@ struct FilesResponder: DoorService {
         _ request: Request, to target: RequestTarget, context: DoorContext
     ) async throws -> Response {
         if request.method == .options && request.head.path == "*" { return Self.options() }
+        if DraftRequest.isMeant(method: request.method, target: target, headers: request.headers) {
+            return try await self.answerDraft(request, to: target, context: context)
+        }
         if TusRequest.isMeant(method: request.method, target: target, headers: request.headers) {
             guard request.method != .options else { return Self.options(TusHeaders.allowed) }
             return try await self.answerTus(request, to: target, context: context)
@@ -64,6 +67,8 @@ struct FilesResponder: DoorService {
     private static func options(_ allowed: String = FileRequest.allowed + ", POST") -> Response {
         var headers = TusHeaders.capabilities
         headers[.allow] = allowed
+        headers[DraftHeaders.acceptPatch] = "\(DraftHeaders.contentType), \(TusHeaders.contentType)"
+        headers[DraftHeaders.limit] = DraftHeaders.lifetime
         headers[.acceptRanges] = "bytes"
         return Response(status: .noContent, headers: headers)
     }

@@ -13,8 +13,8 @@ struct FlotillaCommand: AsyncParsableCommand {
             AccountsCommand.self,
             TransfersCommand.self, TokenCommand.self, LeasesCommand.self, WatchCommand.self,
             WebhooksCommand.self, EventsCommand.self,
-            JobsCommand.self, SchedulesCommand.self, ShardsCommand.self,
-            SimulateCommand.self,
+            JobsCommand.self, SchedulesCommand.self, ShardsCommand.self, UploadsCommand.self,
+            SessionsCommand.self, SimulateCommand.self,
         ])
 
     /// Prints one clear line for what is our own to explain, and ends with the code that goes with it.

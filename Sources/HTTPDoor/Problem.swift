@@ -11,6 +11,10 @@ package struct Problem: Error, Sendable, Equatable {
     package var detail: String
     /// More members of the document, for programs: the parameter's name, the missing folder.
     package var fields: [String: String] = [:]
+    /// The same for numbers.
+    package var numbers: [String: Int] = [:]
+    /// Its type and title where a standard has them; otherwise they are ``kind``'s.
+    private var standard: Standard?
     /// Seconds after which the same request may succeed.
     package var retryAfter: Int?
     /// More header fields of the answer, for example `Allow`.
@@ -37,6 +41,18 @@ package struct Problem: Error, Sendable, Equatable {
         return copy
     }
 
+    /// As a registered type of another's: its address, and its title.
+    package func registered(_ type: String, _ title: String) -> Problem {
+        var copy = self
+        copy.standard = Standard(type: type, title: title)
+        return copy
+    }
+
+    private struct Standard: Sendable, Equatable {
+        var type: String
+        var title: String
+    }
+
     package func retrying(after seconds: Int) -> Problem {
         var copy = self
         copy.retryAfter = max(1, seconds)
@@ -46,8 +62,9 @@ package struct Problem: Error, Sendable, Equatable {
     /// The document as it is sent; `fields` never replace its own members.
     package var document: [String: ProblemMember] {
         var members = self.fields.mapValues(ProblemMember.text)
-        members["type"] = .text(Self.typePrefix + self.kind.rawValue)
-        members["title"] = .text(self.kind.title)
+        for (name, number) in self.numbers { members[name] = .number(number) }
+        members["type"] = .text(self.standard?.type ?? Self.typePrefix + self.kind.rawValue)
+        members["title"] = .text(self.standard?.title ?? self.kind.title)
         members["status"] = .number(self.status.code)
         members["detail"] = .text(self.detail)
         return members

@@ -43,6 +43,8 @@ package enum ProblemKind: String, Sendable, CaseIterable {
     case busy
     case wrongOffset = "wrong-offset"
     case uploadEnded = "upload-ended"
+    case composedUpload = "composed-upload"
+    case unfinishedPart = "unfinished-part"
     case taken
     case tooMany = "too-many"
 
@@ -93,6 +95,8 @@ package enum ProblemKind: String, Sendable, CaseIterable {
         case .busy: "It is being changed by another request"
         case .wrongOffset: "The upload goes on at another byte"
         case .uploadEnded: "The upload has ended"
+        case .composedUpload: "The upload is put together from others"
+        case .unfinishedPart: "A part of the upload is not whole"
         case .taken: "The name is taken"
         case .tooMany: "There are as many as there may be"
         case .notServing: "This node is not serving now"

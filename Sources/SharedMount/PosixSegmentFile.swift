@@ -56,7 +56,9 @@ final class PosixSegmentFile: SegmentFile {
         }
     }
 
-    func copy(_ range: Range<Int64>, from other: StagedName) async throws(VaultError) {
+    func copy(
+        _ range: Range<Int64>, from other: StagedName, to target: Int64
+    ) async throws(VaultError) {
         let root = self.root
         let source = try await self.calls.run { () throws(VaultError) in
             guard let entry = try root.stagedEntry(other) else {
@@ -71,7 +73,8 @@ final class PosixSegmentFile: SegmentFile {
             let from = place
             let count = min(Self.copiedAtOnce, range.upperBound - from)
             let copied = try await self.perform { file throws(SystemFailure) in
-                try Self.copy(count, at: from, from: source, to: file)
+                try Self.copy(
+                    count, at: from, from: source, to: file, at: target + from - range.lowerBound)
             }
             guard copied > 0 else {
                 throw .failed(
@@ -84,9 +87,9 @@ final class PosixSegmentFile: SegmentFile {
 
     /// Answers how much; 0 at the end of the source.
     private static func copy(
-        _ count: Int64, at offset: Int64, from source: Descriptor, to file: Descriptor
+        _ count: Int64, at offset: Int64, from source: Descriptor, to file: Descriptor, at target: Int64
     ) throws(SystemFailure) -> Int64 {
-        let copied = retried { flotilla_copy_range(source.raw, file.raw, offset, count) }
+        let copied = retried { flotilla_copy_range(source.raw, file.raw, offset, target, count) }
         if copied >= 0 { return copied }
         let failure = SystemFailure.now("copy_file_range")
         // Not every file system can; then the bytes come through here.
@@ -96,7 +99,7 @@ final class PosixSegmentFile: SegmentFile {
             try unsafe source.read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
         }
         bytes.removeSubrange(read...)
-        try file.write(bytes, at: offset)
+        try file.write(bytes, at: target)
         return Int64(read)
     }
 

@@ -46,12 +46,10 @@ struct TreeTally {
     }
 
     private mutating func count(in folder: Descriptor, path: [UInt8], depth: Int) throws(SystemFailure) {
-        var tally = self
-        try folder.forEachName { name in
-            tally.take(Entry(folder: folder, name: name), path, depth)
-            return tally.goesOn
+        var reader = try FolderReader(folder)
+        while self.goesOn, let name = try reader.next() {
+            self.take(Entry(folder: folder, name: name), path, depth)
         }
-        self = tally
     }
 
     private mutating func take(_ entry: Entry, _ path: [UInt8], _ depth: Int) {

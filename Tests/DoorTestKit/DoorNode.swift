@@ -1,4 +1,4 @@
-import AdminHTTP
+package import AdminHTTP
 package import ClusterModel
 import ClusterPorts
 package import ClusterTestKit
@@ -74,6 +74,7 @@ package struct DoorNode: Sendable {
             logger: logger)
         let desk = AccountDesk(store: store, vault: vault, standing: standing)
         let gauge = RequestGauge(capacity: 100)
+        let clusterKey = try await store.facts().cacheKey
         let filesPort = BoundPort()
         let adminPort = BoundPort()
         let anywhere = DoorAddress(host: "127.0.0.1", port: 0)
@@ -100,6 +101,9 @@ package struct DoorNode: Sendable {
                                     account: spec.payload.contains("alice") ? AccountName("alice") : nil)
                             },
                             shards: store, shardExplainer: PlainExplainer(),
+                            uploads: uploads, uploadRows: store, sessions: { log.sessions() },
+                            peers: bounds.peers,
+                            seal: NodeSeal(clusterKey: clusterKey),
                             standing: standing, cache: nil,
                             gauge: gauge),
                         address: anywhere, limits: limits, logger: logger, onBound: { adminPort.set($0) }),
@@ -163,8 +167,11 @@ package struct DoorNode: Sendable {
 package struct TestBounds: Sendable {
     package var requests: Int?
     package var ofAccount: Int?
+    /// Whom its administrators' sessions are asked of besides.
+    package var peers: (any SessionPeers)?
 
-    package init(requests: Int? = nil, ofAccount: Int? = nil) {
+    package init(requests: Int? = nil, ofAccount: Int? = nil, peers: (any SessionPeers)? = nil) {
+        self.peers = peers
         self.requests = requests
         self.ofAccount = ofAccount
     }

@@ -211,4 +211,76 @@ import Testing
             #expect(missing == .notFound)
         }
     }
+
+    @Test func `an upload's rate is that of the last few seconds`() async throws {
+        try await withTestDatabase { db in
+            let one = try await JoinedNode.join(db)
+            let new = try Self.new(try await db.account("alice"), length: nil)
+            _ = try await db.store.create(new, by: one.right)
+            let title = try await Self.take(db, new, one)
+            func pass(_ seconds: Int) async throws {
+                _ = try await db.pool.query(
+                    """
+                    update flotilla.upload set changed_at = changed_at - make_interval(secs => \(seconds)),
+                        marked_at = marked_at - make_interval(secs => \(seconds))
+                    """)
+            }
+            func rate(after note: Int64) async throws -> Double {
+                _ = try await db.store.note([UploadNote(title: title, durable: note)], by: one.right)
+                return try #require(try await db.store.upload(new.id)?.0.rate)
+            }
+            try await pass(2)
+            #expect((400...500).contains(try await rate(after: 1_000)))
+            try await pass(2)
+            #expect((700...750).contains(try await rate(after: 3_000)))
+            // After a pause it begins anew, and what nobody notes for long has none.
+            try await pass(60)
+            #expect(try await rate(after: 3_001) == 0)
+            try await pass(1)
+            #expect((800...1_000).contains(try await rate(after: 4_001)))
+            try await pass(11)
+            #expect(try await db.store.upload(new.id)?.0.rate == 0)
+        }
+    }
+
+    @Test func `a part is given to one upload at a time, whoever asks at once`() async throws {
+        try await withTestDatabase { db in
+            let one = try await JoinedNode.join(db)
+            let alice = try await db.account("alice")
+            var part = try Self.new(alice, length: 0)
+            part.part = .partial
+            part.path = nil
+            _ = try await db.store.create(part, by: one.right)
+            func final() throws -> NewUpload {
+                var new = try Self.new(alice, length: nil)
+                new.parts = [part.id]
+                return new
+            }
+            let session = try await db.session()
+            let (first, second) = (try final(), try final())
+            let waiter = try await session.transaction(deadline: .seconds(20)) { transaction in
+                _ = try await transaction.query(
+                    "select from flotilla.upload where id = \(part.id.rawValue) for update")
+                async let late = db.withOtherNode { try await $0.compose(second, by: one.right) }
+                try await db.waitForLockWaiters(1)
+                _ = try await transaction.query(
+                    "update flotilla.upload set part_of = \(first.id.rawValue) where id = \(part.id.rawValue)"
+                )
+                _ = try await transaction.query(PostgresStatement("commit").unprepared())
+                let answer = try await late
+                _ = try await transaction.query(PostgresStatement("begin").unprepared())
+                return answer
+            }
+            await session.close()
+            // The other one is not to be seen by whoever waited: it counts as alive.
+            #expect(waiter == nil)
+            _ = try await db.pool.query("update flotilla.upload set part_of = null")
+            #expect(try await db.store.compose(first, by: one.right)?.length == 0)
+            #expect(try await db.store.compose(second, by: one.right) == nil)
+            _ = try await db.store.abort(first.id, reason: "enough")
+            #expect(try await db.store.compose(second, by: one.right) != nil)
+            try await db.bury(one, by: try await JoinedNode.join(db))
+            #expect(try await db.store.compose(try final(), by: one.right) == nil)
+        }
+    }
 }

@@ -59,7 +59,7 @@ extern const int flotilla_path_only;
 int flotilla_start_writing_out(int fd, int64_t offset, int64_t count);
 
 /// copy_file_range(2) to the same place in another file; answers how many bytes, 0 at the source's end.
-int64_t flotilla_copy_range(int from, int to, int64_t offset, int64_t count);
+int64_t flotilla_copy_range(int from, int to, int64_t offset, int64_t place, int64_t count);
 
 /// The same, but only as far as nothing has to be fetched: -1 and EAGAIN else. Opens for reading.
 int flotilla_open_cached(int folder, const char *path, int flags);

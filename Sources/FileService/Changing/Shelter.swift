@@ -51,6 +51,24 @@ package final class Shelter: Sendable {
         return try answer.get()
     }
 
+    /// Begins work whose answer somebody may wait for in another way, or nobody.
+    package func start(_ work: @escaping @Sendable () async -> Void) throws(FileServiceError) {
+        let refusal: FileServiceError? = self.state.withLock { state in
+            guard state.isOpen else {
+                return .notServing(reason: "this node is stopping", retryAfterSeconds: 1)
+            }
+            guard state.inside < self.limit else { return .tooBusy(retryAfterSeconds: 1) }
+            state.inside += 1
+            state.given.append {
+                await work()
+                self.state.withLock { $0.inside -= 1 }
+            }
+            return nil
+        }
+        if let refusal { throw refusal }
+        self.arrival.yield()
+    }
+
     /// Opens; on graceful shutdown closes and ends when nothing is inside any more.
     package func run() async {
         self.state.withLock { $0.isOpen = true }

@@ -1,17 +1,26 @@
+import ClusterModel
 import ClusterPorts
 import Synchronization
 
 import struct Foundation.Date
 
-/// One transfer while it runs; ends once, by ``ended(size:failure:)`` or ``left()``.
+/// One transfer while it runs; ends once, by ``ended(size:failure:)``, ``left()`` or ``vanish()``.
 final class OpenTransfer: Sendable {
     let began: ContinuousClock.Instant
+    /// The resumable upload that it goes on with.
+    let upload: UploadID?
     private let record: TransferRecord
     private let log: TransferLog
     private let moved = Mutex<Int64>(0)
     private let over = Mutex(false)
+    private let pace: Mutex<TransferPace>
+    private let isListed = Mutex(false)
 
-    init(_ record: TransferRecord, log: TransferLog, began: ContinuousClock.Instant) {
+    init(
+        _ record: TransferRecord, log: TransferLog, began: ContinuousClock.Instant, of upload: UploadID? = nil
+    ) {
+        self.upload = upload
+        self.pace = Mutex(TransferPace(began: began))
         self.record = record
         self.log = log
         self.began = began
@@ -24,6 +33,27 @@ final class OpenTransfer: Sendable {
         var record = self.record
         record.size = self.moved.withLock { $0 }
         return record
+    }
+
+    /// To be called about once a second.
+    func mark(at now: ContinuousClock.Instant) {
+        let moved = self.moved.withLock { $0 }
+        self.pace.withLock { $0.mark(moved, at: now) }
+    }
+
+    /// Bytes a second, over the last few.
+    func rate(at now: ContinuousClock.Instant) -> Double {
+        let moved = self.moved.withLock { $0 }
+        return self.pace.withLock { $0.rate(moved, at: now) }
+    }
+
+    /// It is about to be listed in the database.
+    func listed() { self.isListed.withLock { $0 = true } }
+
+    /// It ends without a record of its own: where it was listed, it goes from the list.
+    func vanish() {
+        guard self.close() else { return }
+        if self.isListed.withLock({ $0 }) { self.log.vanished(self.record.id) }
     }
 
     /// Writes the end to the log.

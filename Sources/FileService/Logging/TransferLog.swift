@@ -1,8 +1,10 @@
-import ClusterModel
+package import ClusterModel
 package import ClusterPorts
 package import Logging
 import ServiceLifecycle
 import Synchronization
+
+import struct Foundation.UUID
 
 /// Writes the transfer log behind the answers: decisions are durable before, so this may lag a little.
 ///
@@ -17,6 +19,8 @@ package final class TransferLog: Service {
         var queue: TransferLogQueue
         var open: [ObjectIdentifier: OpenTransfer] = [:]
         var waiting: [Waiter] = []
+        /// Listed before, and ended without a record.
+        var vanished: [UUID] = []
         /// Set when the node stops.
         var deadline: ContinuousClock.Instant?
         var stopped = false
@@ -71,14 +75,26 @@ package final class TransferLog: Service {
     /// What is not written yet.
     package var backlog: Int { self.state.withLock { $0.queue.count } }
 
-    func begin(_ record: TransferRecord) -> OpenTransfer {
-        let transfer = OpenTransfer(record, log: self, began: .now)
+    /// - Parameter upload: the resumable one that it goes on with.
+    func begin(_ record: TransferRecord, of upload: UploadID? = nil) -> OpenTransfer {
+        let transfer = OpenTransfer(record, log: self, began: .now, of: upload)
         self.state.withLock { $0.open[transfer.id] = transfer }
         return transfer
     }
 
     func closed(_ transfer: OpenTransfer) {
         _ = self.state.withLock { $0.open.removeValue(forKey: transfer.id) }
+    }
+
+    /// Bounded by the transfers that run in a second and a bit.
+    func vanished(_ id: UUID) { self.state.withLock { $0.vanished.append(id) } }
+
+    /// What runs at this node now, oldest first.
+    package func sessions() -> [TransferSession] {
+        let now = ContinuousClock.now
+        return self.state.withLock { Array($0.open.values) }.map { transfer in
+            TransferSession(record: transfer.running, upload: transfer.upload, rate: transfer.rate(at: now))
+        }.sorted { $0.record.origin.startedAt < $1.record.origin.startedAt }
     }
 
     private func add(_ entry: @Sendable (inout TransferLogQueue) -> Void) async {
@@ -110,6 +126,7 @@ package final class TransferLog: Service {
             group.addTask { await cancelWhenGracefulShutdown { await self.listRunning() } }
             group.addTask { await self.write() }
         }
+        await self.unlistVanished()
     }
 
     private func write() async {
@@ -183,11 +200,16 @@ package final class TransferLog: Service {
     private func listRunning() async {
         while !Task.isCancelled {
             do { try await Task.sleep(for: .seconds(1)) } catch { return }
+            let now = ContinuousClock.now
+            for transfer in self.state.withLock({ Array($0.open.values) }) { transfer.mark(at: now) }
+            // Here and nowhere else while it runs, so that no listing in flight brings one of them back.
+            await self.unlistVanished()
             guard let right = self.standing.standing().right else { continue }
             let before = ContinuousClock.now - self.limits.listedAfter
             let open = self.state.withLock { Array($0.open.values) }
-            let running = open.filter { $0.began <= before }.map(\.running)
-                .filter { $0.incarnation == right.incarnation }
+            let due = open.filter { $0.began <= before }
+            for transfer in due { transfer.listed() }
+            let running = due.map(\.running).filter { $0.incarnation == right.incarnation }
             guard !running.isEmpty else { continue }
             do throws(StoreError) { try await self.transfers.record(running, by: right) } catch {
                 self.logger.debug(
@@ -195,4 +217,26 @@ package final class TransferLog: Service {
             }
         }
     }
+
+    private func unlistVanished() async {
+        let vanished = self.state.withLock { state in
+            let batch = Array(state.vanished.prefix(self.limits.logBatch))
+            state.vanished.removeFirst(batch.count)
+            return batch
+        }
+        guard !vanished.isEmpty else { return }
+        do throws(StoreError) { try await self.transfers.unlist(vanished) } catch {
+            // They are ended with the node at the latest.
+            self.state.withLock { $0.vanished += vanished.prefix(self.limits.logQueue) }
+        }
+    }
+}
+
+/// A transfer that runs, as it is now.
+package struct TransferSession: Sendable, Hashable {
+    /// With the bytes that were moved so far.
+    package var record: TransferRecord
+    package var upload: UploadID?
+    /// Bytes a second, over the last few.
+    package var rate: Double
 }

@@ -7,14 +7,16 @@ package enum UploadRules {
         -> UploadError?
     {
         if let objection = Self.objection(toSeeing: upload, by: account) { return objection }
+        if upload.isComposed { return .composed }
         switch upload.status {
         case .aborted: return .ended(reason: upload.reason ?? "it was aborted")
         case .finished: if let reason = upload.reason { return .ended(reason: reason) }
-        case .open, .decided: break
+        case .open: if upload.isWorkedOn { return .working }
+        case .decided: break
         }
         guard piece.offset == upload.durable else { return .wrongOffset(durable: upload.durable) }
         if let said = piece.length {
-            if let length = upload.length, length != said { return .wrongLength(length) }
+            if let length = upload.length ?? upload.announced, length != said { return .wrongLength(length) }
             if said < upload.durable { return .wrongLength(upload.length) }
         }
         return nil
@@ -27,7 +29,8 @@ package enum UploadRules {
 
     /// Whether an offset that is reported must first be taken from whoever may still write behind it.
     package static func mustFreeze(_ upload: Upload, at own: Incarnation, isInterrupted: Bool) -> Bool {
-        guard upload.status == .open, upload.epoch != nil else { return false }
+        // Nobody can add anything to one that is whole.
+        guard upload.status == .open, upload.epoch != nil, !upload.isWhole else { return false }
         return upload.incarnation != own || !isInterrupted
     }
 

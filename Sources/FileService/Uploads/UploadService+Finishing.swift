@@ -52,8 +52,18 @@ extension UploadService {
                 file.close()
                 return (remembered, .success(UploadProgress(upload: row)))
             }
-            let sealed = try await self.sealed(remembered, file, segments, path)
+            let outcome: Result<SealedFile, UploadError> = await self.working(
+                on: remembered.title, right, sayingAfter: self.limits.workSaidAfter
+            ) { sign in
+                do throws(UploadError) {
+                    return .success(try await self.sealed(remembered, file, segments, path, sign))
+                } catch {
+                    return .failure(error)
+                }
+            }
+            let sealed = try outcome.get()
             file.close()
+            try await self.check(sealed, of: row)
             left = remembered
             let receipt = try await self.publish(sealed, row, path, remembered.title, by: caller, right)
             await self.discard(segments.filter { $0.file != remembered.file.file })
@@ -118,9 +128,17 @@ extension UploadService {
         return await self.files.entityTag(of: sealed.staged.identity, at: path, in: operation.accountName)
     }
 
+    /// An upload that is not what its client said it would be can never become a file.
+    private func check(_ sealed: SealedFile, of upload: Upload) async throws(UploadError) {
+        guard let expected = upload.expectedDigest, expected != sealed.digest else { return }
+        try await self.abort(upload.id, reason: "its SHA-256 is \(sealed.digest), not \(expected)")
+        throw .file(.digestMismatch(expected: expected, received: sealed.digest))
+    }
+
     /// A whole file of all segments, durable, and its digest.
     private func sealed(
-        _ remembered: RememberedUpload, _ file: any SegmentFile, _ segments: [UploadSegment], _ path: HomePath
+        _ remembered: RememberedUpload, _ file: any SegmentFile, _ segments: [UploadSegment],
+        _ path: HomePath, _ sign: WorkSign
     ) async throws(UploadError) -> SealedFile {
         guard let missing = UploadRules.missing(before: remembered.begin, in: segments) else {
             throw .file(.failed("the segments of upload \(remembered.title.upload) have a gap"))
@@ -128,10 +146,12 @@ extension UploadService {
         do throws(VaultError) {
             for (segment, range) in missing {
                 try await file.copy(
-                    range, from: StagedName(incarnation: segment.incarnation, file: segment.file))
+                    range, from: StagedName(incarnation: segment.incarnation, file: segment.file),
+                    to: range.lowerBound)
             }
             var digest = remembered.digest
             while digest.end < remembered.durable {
+                if sign.isLost { throw .failed("another node has the upload by now") }
                 let count = min(remembered.durable - digest.end, Int64(self.files.limits.readBytes))
                 let bytes = try await file.read(from: digest.end, count: Int(count))
                 guard bytes.readableBytes > 0 else {

@@ -2,6 +2,9 @@ import ClusterModel
 import ClusterPorts
 import Logging
 
+import struct Foundation.Date
+import struct Foundation.UUID
+
 /// How a request gets the right to write, and gives it up.
 extension UploadService {
     struct OpenSession {
@@ -12,7 +15,7 @@ extension UploadService {
     /// Goes on with what this node remembers, or takes the upload; nil when nothing more is to come.
     func session(
         _ piece: UploadPiece, _ id: UploadID, _ remembered: RememberedUpload?, by caller: Caller,
-        _ right: NodeRight
+        _ right: NodeRight, _ noted: @escaping @Sendable (Int64) -> Void
     ) async throws(UploadError) -> OpenSession? {
         if var remembered, remembered.right == right, remembered.durable == piece.offset,
             remembered.upload.account == caller.account.id
@@ -22,7 +25,9 @@ extension UploadService {
             {
                 throw objection
             }
-            if let file = await self.reopened(remembered) { return self.open(remembered, file, piece) }
+            if let file = await self.reopened(remembered) {
+                return self.open(remembered, file, piece, by: caller, noted)
+            }
         }
         let found = try await self.asking { () async throws(StoreError) in try await self.store.upload(id) }
         guard let (upload, _) = found else { throw .notFound }
@@ -31,16 +36,31 @@ extension UploadService {
         }
         guard upload.status == .open else { return nil }
         let (taken, file) = try await self.take(upload, by: caller, right)
-        return self.open(taken, file, piece)
+        return self.open(taken, file, piece, by: caller, noted)
     }
 
-    private func open(_ remembered: RememberedUpload, _ file: any SegmentFile, _ piece: UploadPiece)
-        -> OpenSession
-    {
+    private func open(
+        _ remembered: RememberedUpload, _ file: any SegmentFile, _ piece: UploadPiece, by caller: Caller,
+        _ noted: @escaping @Sendable (Int64) -> Void
+    ) -> OpenSession {
         OpenSession(
             value: UploadSession(
-                remembered, file: file, piece: piece, limits: self.limits, noter: self.noter),
+                remembered, file: file, piece: piece, limits: self.limits, noter: self.noter,
+                budget: self.gathering,
+                transfer: self.transfer(of: remembered.upload, by: caller, remembered.right), noted: noted),
             file: file)
+    }
+
+    /// How a request is listed while it runs: under an id of its own, since the upload's is for its end.
+    func transfer(of upload: Upload, by caller: Caller, _ right: NodeRight) -> OpenTransfer {
+        self.files.log.begin(
+            TransferRecord(
+                id: .next(), kind: .upload, status: .running, account: upload.accountName,
+                path: upload.path ?? .home, size: 0, digest: nil,
+                origin: TransferOrigin(
+                    node: right.name, protocol: caller.protocol, client: caller.client, startedAt: Date()),
+                incarnation: right.incarnation, endedAt: nil),
+            of: upload.id)
     }
 
     /// Nil: it is to be taken anew.
@@ -151,6 +171,7 @@ extension UploadService {
         switch ending {
         case nil:
             guard let left else { return (nil, .failure(.taken)) }
+            if let bound = session.missing { return (left, .failure(.wrongLength(bound))) }
             return (left, .success(UploadProgress(upload: left.upload)))
         case .calledOff, .lost: return (left, .failure(.taken))
         case .clientGone(let reason): return (left, .failure(.file(.clientGone(reason))))

@@ -18,7 +18,11 @@ package final class UploadService: Service {
     let logger: Logger
     let memory: UploadMemory
     let noter: UploadNoter
+    let gathering = GatherBudget()
     private let receiving = Mutex(Receiving())
+
+    /// Whether this node stops: what is received or put together is cut off.
+    var isEnding: Bool { self.receiving.withLock { $0.isEnding } }
 
     /// What is being received now.
     private struct Receiving {
@@ -85,30 +89,27 @@ package final class UploadService: Service {
 
     // MARK: - What clients ask
 
-    /// Begins an upload; one of no bytes is whole at once.
+    /// Begins an upload; one of no bytes is whole at once, and one of parts is put together.
     package func create(_ request: UploadRequest, by caller: Caller) async throws(UploadError)
         -> UploadProgress
     {
         let right = try self.right()
-        guard !request.path.isHome else { throw .file(.isHome) }
-        var options = PutOptions()
-        options.replaces = request.replaces
-        options.makesParents = request.makesParents
         let id = UploadID(.next())
-        do throws(FileServiceError) {
-            let found = try await self.files.place(
-                request.path, in: caller.account.name, options: options)
-            var room = await self.files.room(for: found, by: caller, upload: id)
-            if let objection = await room?.objection(total: request.length ?? 0) { throw objection }
-        } catch {
-            throw .file(error)
-        }
-        let new = NewUpload(
+        if let path = request.path { try await self.check(path, request, by: caller, for: id) }
+        var new = NewUpload(
             id: id, account: caller.account.id, accountName: caller.account.name,
-            dialect: request.dialect, path: request.path, length: request.length, metadata: request.metadata,
-            replaces: request.replaces, makesParents: request.makesParents, kept: self.limits.kept)
+            dialect: request.dialect, part: request.path == nil ? .partial : .whole, path: request.path,
+            length: request.length, metadata: request.metadata, replaces: request.replaces,
+            makesParents: request.makesParents, kept: self.limits.kept)
+        new.announced = request.announced
+        new.expectedDigest = request.expectedDigest
+        new.parts = request.parts
+        let wanted = new
+        guard request.parts.isEmpty else {
+            return try await self.compose(request, wanted, by: caller, right)
+        }
         let answer = try await self.asking { () async throws(StoreError) in
-            try await self.store.create(new, by: right)
+            try await self.store.create(wanted, by: right)
         }
         switch answer {
         case .done(let upload) where upload.isWhole:
@@ -118,18 +119,40 @@ package final class UploadService: Service {
         }
     }
 
+    /// Looks whether a file could be made there now.
+    private func check(
+        _ path: HomePath, _ request: UploadRequest, by caller: Caller, for upload: UploadID
+    ) async throws(UploadError) {
+        guard !path.isHome else { throw .file(.isHome) }
+        var options = PutOptions()
+        options.replaces = request.replaces
+        options.makesParents = request.makesParents
+        do throws(FileServiceError) {
+            let found = try await self.files.place(path, in: caller.account.name, options: options)
+            var room = await self.files.room(for: found, by: caller, upload: upload)
+            if let objection = await room?.objection(total: request.length ?? 0) { throw objection }
+        } catch {
+            throw .file(error)
+        }
+    }
+
     /// How far an upload is; the next piece at that offset is accepted.
     ///
     /// Ends the request that still sends, here or elsewhere. A whole one is made visible first.
     package func status(_ id: UploadID, by caller: Caller) async throws(UploadError) -> UploadProgress {
         let right = try self.right()
         // Others' requests are not called off.
-        _ = try await self.read(id, by: caller)
+        let seen = try await self.read(id, by: caller)
+        if seen.status == .open {
+            if seen.isComposed { return try await self.composed(seen, by: caller, right) }
+            if seen.isWorkedOn { throw .working }
+        }
         let (turn, remembered, isLate) = await self.memory.enter(id)
         var left = remembered
         defer { self.memory.leave(turn, remembering: left) }
         var upload = try await self.read(id, by: caller)
-        if upload.status == .open, upload.isWhole {
+        if upload.status == .open, upload.isWhole, upload.path != nil {
+            if upload.isWorkedOn { throw .working }
             return try await self.complete(upload, remembered, by: caller, right, &left)
         }
         if UploadRules.mustFreeze(upload, at: right.incarnation, isInterrupted: !isLate) {
@@ -148,13 +171,18 @@ package final class UploadService: Service {
                 try await self.store.settle(id)
             }
             if isSettled { upload = try await self.read(id, by: caller) }
+            // Whoever put it together may have died before.
+            if upload.isComposed { await self.consumeParts(of: id) }
         }
         return UploadProgress(upload: upload)
     }
 
     /// Goes on with an upload; what was noted when this throws stays.
+    ///
+    /// - Parameter noted: Hears how far it is durable by now, each time that more is.
     package func append<Body: AsyncSequence & Sendable>(
-        _ piece: UploadPiece, to id: UploadID, by caller: Caller, body: Body
+        _ piece: UploadPiece, to id: UploadID, by caller: Caller, body: Body,
+        noted: @escaping @Sendable (Int64) -> Void = { _ in }
     ) async throws(UploadError) -> UploadProgress where Body.Element == ByteBuffer {
         let right = try self.right()
         guard self.isRunning, self.receiving.withLock({ !$0.isEnding }) else {
@@ -164,11 +192,12 @@ package final class UploadService: Service {
         defer { self.files.uploads.leave() }
         // Others' requests are not called off.
         let upload = try await self.read(id, by: caller)
-        if upload.status != .open,
+        if upload.status != .open || upload.isWorkedOn || upload.isComposed,
             let objection = UploadRules.objection(to: piece, of: upload, by: caller.account.id)
         {
             throw objection
         }
+        let piece = try await self.announced(piece, of: upload)
         let entered = await self.memory.enter(id)
         let turn = entered.turn
         // Another node took it, or told its offset: it goes on at the same offset by a new epoch.
@@ -179,12 +208,12 @@ package final class UploadService: Service {
         defer { self.memory.leave(turn, remembering: left) }
         let opened: OpenSession?
         do throws(UploadError) {
-            opened = try await self.session(piece, id, remembered, by: caller, right)
+            opened = try await self.session(piece, id, remembered, by: caller, right, noted)
         } catch {
             // What the client asked wrongly costs it nothing.
             switch error {
             case .wrongOffset, .wrongLength: left = remembered
-            case .notFound, .ended, .tooLong, .taken, .file: break
+            case .notFound, .ended, .tooLong, .taken, .working, .composed, .unfit, .file: break
             }
             throw error
         }
@@ -197,7 +226,10 @@ package final class UploadService: Service {
             receiving.sessions[key] = (session.value, turn)
             if receiving.isEnding { turn.end() }
         }
-        defer { _ = self.receiving.withLock { $0.sessions.removeValue(forKey: key) } }
+        defer {
+            _ = self.receiving.withLock { $0.sessions.removeValue(forKey: key) }
+            session.value.transfer.vanish()
+        }
         let patience = StreamPatience(
             incarnation: right.incarnation, longest: self.files.limits.isolationPatience)
         let room = await self.files.room(
@@ -209,13 +241,27 @@ package final class UploadService: Service {
 
     /// Nobody may go on with it; its files go.
     package func abort(_ id: UploadID, by caller: Caller, reason: String) async throws(UploadError) {
-        let right = try self.right()
+        _ = try self.right()
         let upload = try await self.read(id, by: caller)
         guard upload.status == .open || upload.status == .aborted else {
             throw .ended(
                 reason: "it is whole, and \(upload.path.map(\.description) ?? "its file") is its own by now")
         }
-        try await self.abort(id, reason: reason, by: right)
+        try await self.abort(id, reason: reason)
+        let (turn, _, _) = await self.memory.enter(id)
+        self.memory.leave(turn, remembering: nil)
+    }
+
+    /// The same for people who may end anybody's; needs no right to change, since it only takes rights away.
+    ///
+    /// A request that still sends at another node ends with its next note.
+    package func abort(_ id: UploadID, asOrdered reason: String) async throws(UploadError) {
+        let found = try await self.asking { () async throws(StoreError) in try await self.store.upload(id) }
+        guard let upload = found?.0 else { throw .notFound }
+        guard upload.status == .open || upload.status == .aborted else {
+            throw .ended(reason: "the upload is \(upload.status.rawValue)")
+        }
+        try await self.abort(id, reason: reason)
         let (turn, _, _) = await self.memory.enter(id)
         self.memory.leave(turn, remembering: nil)
     }
@@ -233,7 +279,27 @@ package final class UploadService: Service {
         do { return try await call() } catch { throw .file(FileServiceError(error)) }
     }
 
-    private func read(_ id: UploadID, by caller: Caller) async throws(UploadError) -> Upload {
+    /// The length that is meant by a piece; one that was never said before is kept.
+    private func announced(
+        _ piece: UploadPiece, of upload: Upload
+    ) async throws(UploadError) -> UploadPiece {
+        var piece = piece
+        guard let said = piece.length else {
+            // Where the length alone tells the end, a foretold one is the length.
+            if upload.length == nil { piece.length = upload.announced }
+            return piece
+        }
+        guard piece.completes != nil, upload.length == nil, upload.announced == nil,
+            upload.status == .open, said >= upload.durable, piece.offset == upload.durable
+        else { return piece }
+        let known = try await self.asking { () async throws(StoreError) in
+            try await self.store.announce(upload.id, length: said)
+        }
+        if let known, known != said { throw .wrongLength(known) }
+        return piece
+    }
+
+    func read(_ id: UploadID, by caller: Caller) async throws(UploadError) -> Upload {
         let found = try await self.asking { () async throws(StoreError) in try await self.store.upload(id) }
         guard let found, UploadRules.objection(toSeeing: found.0, by: caller.account.id) == nil else {
             throw .notFound
@@ -242,7 +308,7 @@ package final class UploadService: Service {
     }
 
     /// Ends an upload for whoever may order it.
-    func abort(_ id: UploadID, reason: String, by right: NodeRight) async throws(UploadError) {
+    func abort(_ id: UploadID, reason: String) async throws(UploadError) {
         let found = try await self.asking { () async throws(StoreError) in
             try await self.store.abort(id, reason: reason)
         }

@@ -34,42 +34,66 @@ final class UploadSession: Sendable {
         var asked: Int64
         var notedAt: ContinuousClock.Instant
         var digest: UploadDigest
+        /// Received and not written yet, since then; bounded by ``UploadLimits/gatheredBytes`` and one read.
+        var gathered = ByteBuffer()
+        var gatheredAt: ContinuousClock.Instant
+        var isBroken = false
         var ending: Ending?
     }
 
     let remembered: RememberedUpload
+    let transfer: OpenTransfer
+    private let noted: @Sendable (Int64) -> Void
     private let file: any SegmentFile
     private let piece: UploadPiece
     private let limits: UploadLimits
     private let noter: UploadNoter
+    private let budget: GatherBudget
     private let state: Mutex<State>
+    private let writing = OneAtATime()
     private let wanted: AsyncStream<Void>
     private let want: AsyncStream<Void>.Continuation
 
     init(
         _ remembered: RememberedUpload, file: any SegmentFile, piece: UploadPiece, limits: UploadLimits,
-        noter: UploadNoter
+        noter: UploadNoter, budget: GatherBudget, transfer: OpenTransfer, noted: @escaping @Sendable (Int64) -> Void
     ) {
+        self.transfer = transfer
+        self.noted = noted
         self.remembered = remembered
         self.file = file
         self.piece = piece
         self.limits = limits
         self.noter = noter
+        self.budget = budget
         self.state = Mutex(
             State(
                 written: remembered.durable, durable: remembered.durable, asked: remembered.durable,
                 notedAt: .now,
-                digest: remembered.digest))
+                digest: remembered.digest, gatheredAt: .now))
         (self.wanted, self.want) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    var length: Int64? { self.remembered.upload.length ?? self.piece.length }
+    deinit { self.budget.change(by: -self.state.withLock { $0.gathered.readableBytes }) }
+
+    /// More bytes than so many are never taken.
+    var length: Int64? {
+        self.remembered.upload.length ?? self.piece.length ?? self.remembered.upload.announced
+    }
+    /// The length that was foretold, where a body that was said to be the last one ended before.
+    var missing: Int64? {
+        guard self.piece.completes == true, self.remembered.upload.length == nil, let length = self.length
+        else { return nil }
+        return self.state.withLock { $0.written < length } ? length : nil
+    }
     var ending: Ending? { self.state.withLock { $0.ending } }
 
-    /// Asked again and again from outside: bytes that lie for long are noted although none come.
+    /// Asked again and again from outside: bytes that lie for long are written and noted although none come.
     func tick() {
         let isDue = self.state.withLock { state in
-            state.written > state.asked && ContinuousClock.now - state.notedAt >= self.limits.notedAfter
+            (state.written > state.asked && ContinuousClock.now - state.notedAt >= self.limits.notedAfter)
+                || (state.gathered.readableBytes > 0
+                    && ContinuousClock.now - state.gatheredAt >= self.limits.notedAfter)
         }
         if isDue { self.want.yield() }
     }
@@ -103,8 +127,6 @@ final class UploadSession: Sendable {
     ) async where Body.Element == ByteBuffer {
         var patience = patience
         var room = room
-        var gathered = ByteBuffer()
-        var gatheredAt = ContinuousClock.now
         var received = self.remembered.durable
         do {
             for try await bytes in body {
@@ -114,6 +136,7 @@ final class UploadSession: Sendable {
                     break
                 }
                 received += Int64(bytes.readableBytes)
+                self.transfer.add(Int64(bytes.readableBytes))
                 if let length = self.length, received > length {
                     self.end(.tooLong(length: length))
                     break
@@ -122,14 +145,7 @@ final class UploadSession: Sendable {
                     self.end(.refused(objection))
                     break
                 }
-                if gathered.readableBytes == 0 { gatheredAt = .now }
-                gathered.writeImmutableBuffer(bytes)
-                if gathered.readableBytes >= self.limits.gatheredBytes
-                    || ContinuousClock.now - gatheredAt >= self.limits.notedAfter
-                {
-                    guard await self.write(gathered) else { return }
-                    gathered.clear()
-                }
+                if self.gather(bytes) { guard await self.writeGathered() else { return } }
             }
         } catch let error as FileServiceError {
             self.end(.refused(error))
@@ -137,7 +153,38 @@ final class UploadSession: Sendable {
             self.end(Task.isCancelled ? .calledOff : .clientGone("\(error)"))
         }
         if Task.isCancelled { self.end(.calledOff) }
-        _ = await self.write(gathered)
+        _ = await self.writeGathered()
+    }
+
+    /// Whether it is time to write them.
+    private func gather(_ bytes: ByteBuffer) -> Bool {
+        self.budget.change(by: bytes.readableBytes)
+        return self.state.withLock { state in
+            if state.gathered.readableBytes == 0 { state.gatheredAt = .now }
+            state.gathered.writeImmutableBuffer(bytes)
+            return state.gathered.readableBytes >= min(self.limits.gatheredBytes, self.budget.piece)
+                || ContinuousClock.now - state.gatheredAt >= self.limits.notedAfter
+        }
+    }
+
+    /// Answers whether it went well.
+    private func writeGathered() async -> Bool {
+        await self.writing.enter()
+        defer { self.writing.leave() }
+        var bytes = self.state.withLock { state in
+            // What could not be written leaves a hole that nothing may be written behind.
+            let bytes = state.gathered
+            state.gathered = ByteBuffer()
+            self.budget.change(by: -bytes.readableBytes)
+            return state.isBroken ? ByteBuffer() : bytes
+        }
+        let isWritten = await self.write(bytes)
+        bytes.clear()
+        self.state.withLock { [bytes] state in
+            // Its memory serves again.
+            if state.gathered.readableBytes == 0 { state.gathered = bytes }
+        }
+        return isWritten
     }
 
     /// Answers whether it went well.
@@ -150,6 +197,7 @@ final class UploadSession: Sendable {
             try await self.file.write(bytes, at: place)
         } catch {
             _ = await next
+            self.state.withLock { $0.isBroken = true }
             self.end(.failed(FileServiceError(error, at: self.remembered.upload.path ?? .home)))
             return false
         }
@@ -168,6 +216,7 @@ final class UploadSession: Sendable {
     private func noteAlong() async {
         for await _ in self.wanted {
             guard !self.piece.isAtomic else { continue }
+            guard await self.writeGathered() else { return }
             guard await self.makeDurable() else { return }
         }
     }
@@ -180,7 +229,7 @@ final class UploadSession: Sendable {
             return state.written
         }
         let durable = self.state.withLock { $0.durable }
-        let says = isLast && self.remembered.upload.length == nil ? self.piece.length : nil
+        let says = isLast ? self.saidLength : nil
         guard target > durable || says != nil else { return true }
         if target > durable {
             do throws(VaultError) { try await self.file.sync() } catch {
@@ -200,7 +249,21 @@ final class UploadSession: Sendable {
             return false
         }
         self.state.withLock { $0.durable = max($0.durable, target) }
+        if target > durable { self.noted(target) }
         return true
+    }
+
+    /// The length that becomes the upload's with the last note of this request.
+    private var saidLength: Int64? {
+        guard self.remembered.upload.length == nil else { return nil }
+        switch self.piece.completes {
+        case nil: return self.piece.length
+        case false: return nil
+        case true:
+            // Only a body that came whole says that this was all.
+            guard self.ending == nil, self.missing == nil else { return nil }
+            return self.state.withLock { $0.written }
+        }
     }
 
     /// After ``receive(_:turn:patience:standing:)``, where nothing is cancelled: notes the rest.
@@ -224,7 +287,8 @@ final class UploadSession: Sendable {
         left.durable = durable
         left.digest = digest
         left.upload.durable = durable
-        left.upload.length = self.length
+        left.upload.length = self.remembered.upload.length ?? self.saidLength
+        left.upload.announced = self.remembered.upload.announced ?? self.piece.length
         return left
     }
 }

@@ -54,6 +54,7 @@ extension FilesResponder {
         wish.metadata = creation.metadata
         wish.makesParents = creation.makesParents
         wish.replaces = creation.replaces
+        wish.parts = creation.parts
         let asked = wish
         var progress = try await self.asking { () async throws(UploadError) in
             try await self.uploads.create(asked, by: caller)

@@ -9,9 +9,9 @@ enum TusAnswer {
     /// After a request that changed it.
     static func progress(_ progress: UploadProgress) -> HTTPFields {
         let upload = progress.upload
-        var headers: HTTPFields = [
-            TusHeaders.offset: "\(upload.durable)", .cacheControl: "no-store",
-        ]
+        var headers: HTTPFields = [.cacheControl: "no-store"]
+        // How far the putting together is, is nothing to go on with.
+        if !upload.isComposed || upload.status != .open { headers[TusHeaders.offset] = "\(upload.durable)" }
         if upload.status == .open {
             headers[TusHeaders.expires] = HTTPDate.text(
                 seconds: Int64(upload.expiresAt.timeIntervalSince1970))
@@ -28,7 +28,8 @@ enum TusAnswer {
     static func status(_ progress: UploadProgress) -> HTTPFields {
         let upload = progress.upload
         var headers = Self.progress(progress)
-        if let length = upload.length {
+        if let concat = TusConcat(upload) { headers[TusHeaders.concat] = concat.text }
+        if let length = upload.length ?? upload.announced {
             headers[TusHeaders.length] = "\(length)"
         } else {
             headers[TusHeaders.deferLength] = "1"

@@ -1,3 +1,4 @@
+package import ClusterModel
 import Crypto
 import Foundation
 package import HTTPDoor
@@ -21,6 +22,11 @@ package struct TusChecksum: Sendable, Equatable {
 
     package let algorithm: Algorithm
     package let value: [UInt8]
+
+    package init(_ digest: ClusterModel.Digest) {
+        self.algorithm = .sha256
+        self.value = digest.bytes
+    }
 
     package init(_ text: String) throws(Problem) {
         let words = text.split(separator: " ")

@@ -23,7 +23,7 @@ package enum TusHeaders {
     /// What an upload's own address has.
     package static let allowed = "HEAD, PATCH, DELETE, OPTIONS"
     private static let known =
-        "creation,creation-with-upload,creation-defer-length,termination,expiration,checksum"
+        "creation,creation-with-upload,creation-defer-length,termination,expiration,checksum,concatenation"
 
     /// What OPTIONS answers besides the methods.
     static var capabilities: HTTPFields {

@@ -1,3 +1,4 @@
+import ClusterModel
 package import FileService
 package import HTTPDoor
 import HTTPTypes
@@ -26,8 +27,37 @@ package enum TusProblems {
             Problem(.contentTooLarge, .bodyTooLong, "the upload has \(length) bytes, and more came")
         case .taken:
             Problem(Self.locked, .busy, "a newer request goes on with the upload").retrying(after: 1)
+        case .working:
+            Problem(Self.locked, .busy, "all is there, and a node makes the file of it").retrying(after: 2)
+        case .composed: Self.composed
+        case .unfit(let id, let fault): Self.unfit(id, fault)
         case .file(let error): FileProblems.problem(error, while: .uploading)
         }
+    }
+
+    package static let composed = Problem(
+        .forbidden, .composedUpload, "the upload's bytes come from other uploads; nobody can add any")
+
+    /// Why an upload cannot be a part of the one that is begun.
+    private static func unfit(_ id: UploadID, _ fault: PartFault) -> Problem {
+        let part = "the upload \(TusHeaders.location(id))"
+        let problem =
+            switch fault {
+            case .unknown: Problem(.notFound, .notFound, "\(part) is not there; it may have expired")
+            case .notPartial:
+                Problem(
+                    .badRequest, .invalidHeader,
+                    "\(part) was not begun with “Upload-Concat: partial”"
+                ).with("header", TusHeaders.concat.canonicalName)
+            case .unfinished(let durable, let length):
+                Problem(
+                    .conflict, .unfinishedPart,
+                    "\(part) is not whole: \(durable) of \(length.map { "\($0)" } ?? "?") bytes")
+            case .ended(let reason): Problem(.gone, .uploadEnded, "\(part) has ended: \(reason)")
+            case .given(let other):
+                Problem(.gone, .uploadEnded, "\(part) is a part of \(TusHeaders.location(other)) already")
+            }
+        return problem.with("upload", TusHeaders.location(id))
     }
 
     /// The piece is as if it had never come.
@@ -47,8 +77,8 @@ package enum TusProblems {
     /// Whether an upload whose first bytes failed so is worth going on with.
     package static func isPassing(_ error: UploadError) -> Bool {
         switch error {
-        case .notFound, .ended, .wrongOffset, .wrongLength, .tooLong: false
-        case .taken: true
+        case .notFound, .ended, .wrongOffset, .wrongLength, .tooLong, .composed, .unfit: false
+        case .taken, .working: true
         case .file(.busy), .file(.notServing), .file(.tooBusy), .file(.full), .file(.clientGone),
             .file(.bodyTooShort), .file(.failed):
             true

@@ -11,8 +11,11 @@ package enum TusRequest: Sendable, Equatable {
     case abort(UploadID)
 
     package struct Creation: Sendable, Equatable {
-        package var path: HomePath
-        /// In bytes; nil when it is said later.
+        /// Nil for a partial one.
+        package var path: HomePath?
+        /// What it is put together from; empty where the client sends the bytes.
+        package var parts: [UploadID]
+        /// In bytes; nil when it is said later, or follows from the parts.
         package var length: Int64?
         /// As it was said.
         package var metadata: String
@@ -76,7 +79,7 @@ extension TusRequest {
         try query.finish()
     }
 
-    private static func upload(_ target: RequestTarget) throws(Problem) -> UploadID {
+    static func upload(_ target: RequestTarget) throws(Problem) -> UploadID {
         guard target.components.count == 2,
             let id = UUID(uuidString: String(decoding: target.components[1], as: UTF8.self))
         else { throw TusProblems.noUpload }
@@ -88,9 +91,6 @@ extension TusRequest {
     private static func creation(
         _ target: RequestTarget, _ headers: HTTPFields, _ query: inout QueryReader
     ) throws(Problem) -> Creation {
-        if let concat = headers[TusHeaders.concat] {
-            throw TusHeaders.invalid(TusHeaders.concat, concat, "uploads cannot be put together here")
-        }
         guard headers[.ifMatch] == nil else {
             throw TusHeaders.invalid(.ifMatch, headers[.ifMatch], "an upload in pieces cannot ask for a tag")
         }
@@ -99,10 +99,32 @@ extension TusRequest {
             throw TusHeaders.invalid(.ifNoneMatch, headers[.ifNoneMatch], "with an upload it can only be *")
         }
         let metadata = try TusMetadata(headers[TusHeaders.metadata] ?? "")
-        return Creation(
-            path: try Self.path(target, metadata), length: try Self.length(headers), metadata: metadata.text,
-            makesParents: try query.flag("parents"), replaces: noneMatch == nil,
-            first: try Self.first(headers))
+        var creation = Creation(
+            path: nil, parts: [], metadata: metadata.text, makesParents: try query.flag("parents"),
+            replaces: noneMatch == nil)
+        switch try headers[TusHeaders.concat].map({ (text) throws(Problem) in try TusConcat(text) }) {
+        case .partial:
+            creation.length = try Self.length(headers)
+            creation.first = try Self.first(headers)
+        case .final(let parts):
+            creation.path = try Self.path(target, metadata)
+            creation.parts = parts
+            try Self.checkFinal(headers)
+        case nil:
+            creation.path = try Self.path(target, metadata)
+            creation.length = try Self.length(headers)
+            creation.first = try Self.first(headers)
+        }
+        return creation
+    }
+
+    /// Length and bytes of one that is put together come from its parts.
+    private static func checkFinal(_ headers: HTTPFields) throws(Problem) {
+        for name in [TusHeaders.length, TusHeaders.deferLength] {
+            guard let value = headers[name] else { continue }
+            throw TusHeaders.invalid(name, value, "the length is that of the parts")
+        }
+        guard try Self.bodyLength(headers) == 0 else { throw TusProblems.composed }
     }
 
     /// The path itself, or, where it names a folder, the file of the metadata's name in it.
@@ -167,7 +189,7 @@ extension TusRequest {
     }
 
     /// No body is one of no bytes.
-    private static func bodyLength(_ headers: HTTPFields) throws(Problem) -> Int64? {
+    static func bodyLength(_ headers: HTTPFields) throws(Problem) -> Int64? {
         guard headers[.contentLength] != nil || headers[.transferEncoding] != nil else { return 0 }
         return try FileRequest.length(headers)
     }

@@ -12,6 +12,9 @@ struct Doors {
     let settings: Settings
     let files: FileService
     let uploads: UploadService
+    let uploadRows: any UploadStore
+    let log: TransferLog
+    let seal: NodeSeal
     let gatekeeper: Gatekeeper
     let desk: AccountDesk
     let transfers: any TransferStore
@@ -50,6 +53,9 @@ struct Doors {
                 readPayload: NodeQueue.reading,
                 explainer: self.queue.explainer, doorbell: self.queue.doorbell,
                 shards: self.shards, shardExplainer: self.shardExplainer,
+                uploads: self.uploads, uploadRows: self.uploadRows,
+                sessions: { [log] in log.sessions() }, peers: PeerSessions(logger: self.logger),
+                seal: self.seal,
                 standing: self.standing, cache: self.cache, gauge: self.gauge,
                 weight: { [agent] in
                     let (percent, latency) = agent.weight()

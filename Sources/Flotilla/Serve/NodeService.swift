@@ -1,3 +1,4 @@
+import AdminHTTP
 import BalancerAgent
 import ClusterModel
 import ClusterPorts
@@ -56,7 +57,8 @@ struct NodeService: Service {
             claims: claims, standing: board, works: self.fileWorks(store, vault, board) + queue.works,
             logger: self.logger)
         let doors = Doors(
-            settings: self.settings, files: files, uploads: uploads, gatekeeper: gatekeeper, desk: desk,
+            settings: self.settings, files: files, uploads: uploads, uploadRows: store, log: log,
+            seal: NodeSeal(clusterKey: facts.cacheKey), gatekeeper: gatekeeper, desk: desk,
             transfers: store, members: store, leases: store, feed: store, webhooks: store, events: store,
             jobs: store, schedules: store, queue: queue, shards: store, shardExplainer: shards.explainer,
             standing: board, cache: cache?.view, gauge: gauge, agent: agent, logger: self.logger)

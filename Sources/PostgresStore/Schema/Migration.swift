@@ -60,8 +60,8 @@ package struct Migration: Sendable {
             script: String(decoding: PackageResources.V0010_uploads_sql, as: UTF8.self),
             minReaderVersion: 1),
         Migration(
-            version: 11, name: "reserved",
-            script: "select 1",
+            version: 11, name: "uploads together",
+            script: String(decoding: PackageResources.V0011_uploads_together_sql, as: UTF8.self),
             minReaderVersion: 1),
         Migration(
             version: 12, name: "quotas",

@@ -32,6 +32,13 @@ extension PostgresStore {
         return rows.affectedRows
     }
 
+    package func unlist(_ ids: [UUID]) async throws(StoreError) {
+        guard !ids.isEmpty else { return }
+        try Self.check(batch: ids.count)
+        _ = try await self.run(
+            "delete from flotilla.transfer where id = any (\(ids)) and status = 'running'")
+    }
+
     package func transfer(id: UUID) async throws(StoreError) -> TransferRecord? {
         let rows = try await self.run("select \(TransferRow.columns) from flotilla.transfer where id = \(id)")
         guard let row = rows.first else { return nil }

@@ -31,21 +31,22 @@ extension PostgresStore: UploadStore {
         return (upload, segments)
     }
 
-    package func uploads(_ query: UploadQuery) async throws(StoreError) -> [Upload] {
+    package func uploads(_ query: UploadQuery) async throws(StoreError) -> [(Upload, UploadSegment?)] {
         guard (1...Self.batchLimit).contains(query.limit) else {
             throw .refused(sqlState: "22000", message: "a page has 1 to \(Self.batchLimit) uploads")
         }
         let rows = try await self.run(
             """
-            select \(UploadRow.columns) from flotilla.upload u
-            where (\(query.account?.rawValue)::uuid is null or u.account_id = \(query.account?.rawValue))
+            select \(UploadRow.columns), \(UploadRow.segmentColumns)
+            from flotilla.upload u left join flotilla.segment s on s.upload = u.id and s.number = u.segments - 1
+            where (\(query.account?.description)::text is null or u.account_name = \(query.account?.description))
               and (\(query.status?.rawValue)::text is null or u.status = \(query.status?.rawValue))
-              and (\(query.incarnation?.rawValue)::int8 is null or u.incarnation = \(query.incarnation?.rawValue))
+              and (\(query.node?.description)::text is null or s.node = \(query.node?.description))
               and (\(query.after?.rawValue)::uuid is null or u.id < \(query.after?.rawValue))
             order by u.id desc limit \(query.limit)
             """)
-        var uploads: [Upload] = []
-        for row in rows { uploads.append(try UploadRow.upload(row)) }
+        var uploads: [(Upload, UploadSegment?)] = []
+        for row in rows { uploads.append((try UploadRow.upload(row), try UploadRow.newestSegment(row))) }
         return uploads
     }
 

@@ -12,15 +12,16 @@ extension PostgresStore {
             """
             with \(Fragments.me(right)), made as (
                 insert into flotilla.upload as u (
-                    id, account_id, account_name, dialect, part, path, length, metadata, replaces, makes_parents,
-                    expires_at, kept)
+                    id, account_id, account_name, dialect, part, path, length, announced, expected_digest, metadata,
+                    replaces, makes_parents, expires_at, kept)
                 select \(upload.id.rawValue), \(upload.account.rawValue), \(upload.accountName.description),
                        \(upload.dialect.rawValue), \(upload.part.rawValue), \(upload.path.map { Data($0.bytes) }),
-                       \(upload.length), \(upload.metadata), \(upload.replaces), \(upload.makesParents),
+                       \(upload.length), \(upload.announced), \(upload.expectedDigest?.bytes), \(upload.metadata),
+                       \(upload.replaces), \(upload.makesParents),
                        clock_timestamp() + \(Fragments.interval(upload.kept)), \(Fragments.interval(upload.kept))
                 from me
                 on conflict (id) do nothing
-                returning \(UploadRow.columns)
+                returning u.*
             )
             select \(UploadRow.columns) from made u
             """)
@@ -45,9 +46,9 @@ extension PostgresStore {
             ), taken as (
                 update flotilla.upload u
                 set epoch = d.epoch, incarnation = \(right.incarnation.rawValue), segments = d.segments + 1,
-                    changed_at = clock_timestamp(), expires_at = \(Self.expiry)
+                    worked_at = null, changed_at = clock_timestamp(), expires_at = \(Self.expiry)
                 from drawn d where u.id = d.id
-                returning \(UploadRow.columns)
+                returning u.*
             ), begun as (
                 insert into flotilla.segment (upload, number, epoch, incarnation, node, file, begins, ends, client)
                 select d.id, d.segments, d.epoch, \(right.incarnation.rawValue), \(taking.node.description),
@@ -71,9 +72,9 @@ extension PostgresStore {
                 select l.id, (select \(Fragments.timeline) << 40) | nextval('flotilla.epoch') as epoch from locked l
             ), frozen as (
                 update flotilla.upload u
-                set epoch = d.epoch, incarnation = \(right.incarnation.rawValue)
+                set epoch = d.epoch, incarnation = \(right.incarnation.rawValue), worked_at = null
                 from drawn d where u.id = d.id
-                returning \(UploadRow.columns)
+                returning u.*
             )
             select exists (select from me), \(UploadRow.columns)
             from (select) one left join frozen u on true
@@ -116,7 +117,7 @@ extension PostgresStore {
             ), noted as (
                 update flotilla.upload u
                 set durable = l.durable, length = l.length, changed_at = clock_timestamp(),
-                    expires_at = \(Self.expiry)
+                    expires_at = \(Self.expiry), \(Self.marking)
                 from locked l where u.id = l.id
             ), ended as (
                 update flotilla.segment s set ends = l.durable
@@ -131,6 +132,17 @@ extension PostgresStore {
         }
         return answers
     }
+
+    /// Behind a mark that is five seconds old the next one is set where the note before was; after a pause, where this
+    /// one is.
+    private static let marking: PostgresStatement = """
+        mark = case when u.changed_at < clock_timestamp() - interval '5 seconds' then l.durable
+                    when u.marked_at is null or u.marked_at < clock_timestamp() - interval '5 seconds' then u.durable
+                    else u.mark end,
+        marked_at = case when u.changed_at < clock_timestamp() - interval '5 seconds' then clock_timestamp()
+                         when u.marked_at is null or u.marked_at < clock_timestamp() - interval '5 seconds'
+                         then u.changed_at else u.marked_at end
+        """
 
     /// An index entry a note would be too much: it moves on when a tenth of the time has gone.
     static let expiry: PostgresStatement = """

@@ -11,8 +11,14 @@ enum UploadRow {
     static let columns: PostgresStatement = """
         u.id, u.account_id, u.account_name, u.dialect, u.part, u.path, u.status, u.length, u.durable, u.epoch,
         u.incarnation, u.metadata, u.replaces, u.makes_parents, u.digest, u.reason, u.created_at, u.changed_at,
-        u.expires_at
+        u.expires_at, coalesce(u.parts, '{}'), u.part_of,
+        coalesce(u.status = 'open' and u.worked_at > clock_timestamp() - interval '6 seconds', false), u.announced,
+        u.expected_digest,
+        case when u.changed_at > clock_timestamp() - interval '10 seconds' and u.changed_at > u.marked_at
+             then (u.durable - u.mark) / extract(epoch from u.changed_at - u.marked_at)::float8 else 0 end
         """
+    /// How many they are.
+    private static let width = 25
 
     /// - Parameter column: where ``columns`` begin.
     static func upload(_ row: PostgresRow, from column: Int = 0) throws(StoreError) -> Upload {
@@ -35,9 +41,16 @@ enum UploadRow {
             upload.incarnation = try Incarnation(stored: incarnation)
         }
         if let digest = try value(14, as: [UInt8]?.self) {
-            guard let digest = Digest(digest) else { throw .corrupt("a digest of \(digest.count) bytes") }
-            upload.digest = digest
+            upload.digest = try Self.digest(digest)
         }
+        upload.parts = try value(19, as: [UUID].self).map { UploadID($0) }
+        upload.partOf = try value(20, as: UUID?.self).map { UploadID($0) }
+        upload.isWorkedOn = try value(21, as: Bool.self)
+        upload.announced = try value(22, as: Int64?.self)
+        upload.expectedDigest = try value(23, as: [UInt8]?.self).map { (bytes) throws(StoreError) in
+            try Self.digest(bytes)
+        }
+        upload.rate = try value(24, as: Double.self)
         return upload
     }
 
@@ -55,6 +68,25 @@ enum UploadRow {
             incarnation: try Incarnation(stored: incarnation),
             node: try NodeName(stored: node), file: file, begin: begins, end: ends, client: client,
             begunAt: begunAt)
+    }
+
+    /// The newest segment behind ``columns``; nil where there is none.
+    static func newestSegment(_ row: PostgresRow) throws(StoreError) -> UploadSegment? {
+        guard let number = try row.reading(column: Self.width, as: Int32?.self) else { return nil }
+        func value<Value: PostgresDecodable>(_ place: Int, as type: Value.Type) throws(StoreError) -> Value {
+            try row.reading(column: Self.width + place, as: type)
+        }
+        return UploadSegment(
+            number: Int(number), epoch: try Self.epoch(value(1, as: Int64.self)),
+            incarnation: try Incarnation(stored: value(2, as: Int64.self)),
+            node: try NodeName(stored: value(3, as: String.self)), file: try value(4, as: String.self),
+            begin: try value(5, as: Int64.self), end: try value(6, as: Int64.self),
+            client: try value(7, as: String.self), begunAt: try value(8, as: Date.self))
+    }
+
+    private static func digest(_ bytes: [UInt8]) throws(StoreError) -> Digest {
+        guard let digest = Digest(bytes) else { throw .corrupt("a digest of \(bytes.count) bytes") }
+        return digest
     }
 
     private static func epoch(_ stored: Int64) throws(StoreError) -> Epoch {

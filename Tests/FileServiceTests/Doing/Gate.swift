@@ -13,6 +13,7 @@ enum Step: String, CaseIterable, Sendable {
     case beforePublish, afterPublish
     case beforeFinish, afterFinish
     case beforeTake, afterTake, beforeNote, afterNote
+    case beforeCopy, beforeConsume
 
     /// Those that a plain change comes by.
     static let allCases: [Step] = [
@@ -24,6 +25,12 @@ enum Step: String, CaseIterable, Sendable {
         .beforeTake, .beforeStage, .afterTake, .beforeAppend, .beforeNote, .afterNote, .beforeSeal,
         .afterSeal,
         .beforeDecide, .afterDecide, .beforePublish, .afterPublish, .beforeFinish, .afterFinish,
+    ]
+    /// Those of one that is put together from others.
+    static let ofComposing: [Step] = [
+        .beforeTake, .beforeStage, .afterTake, .beforeCopy, .beforeNote, .afterNote, .beforeSeal, .afterSeal,
+        .beforeDecide, .afterDecide, .beforePublish, .afterPublish, .beforeConsume, .beforeFinish,
+        .afterFinish,
     ]
 }
 

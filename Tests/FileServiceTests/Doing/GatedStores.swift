@@ -95,6 +95,10 @@ struct GatedTransfers: TransferStore {
         try self.gate.passStore()
         return try await self.inner.endRunning(of: departed, reason: reason)
     }
+    func unlist(_ ids: [UUID]) async throws(StoreError) {
+        try self.gate.passStore()
+        try await self.inner.unlist(ids)
+    }
     func transfer(id: UUID) async throws(StoreError) -> TransferRecord? {
         try self.gate.passStore()
         return try await self.inner.transfer(id: id)

@@ -4,6 +4,7 @@ import ClusterTestKit
 import FileService
 import Foundation
 import NIOCore
+import PostgresDriver
 import PostgresStore
 
 /// Uploads' rows whose node can die, and whose replies can be lost.
@@ -39,8 +40,24 @@ struct GatedUploads: UploadStore, UploadNames {
         try self.gate.passStore()
         return try await self.inner.upload(id)
     }
-    func uploads(_ query: UploadQuery) async throws(StoreError) -> [Upload] {
+    func uploads(_ query: UploadQuery) async throws(StoreError) -> [(Upload, UploadSegment?)] {
         try await self.inner.uploads(query)
+    }
+    func compose(_ upload: NewUpload, by right: NodeRight) async throws(StoreError) -> Upload? {
+        try self.gate.passStore()
+        return try await self.inner.compose(upload, by: right)
+    }
+    func work(_ title: UploadTitle, isOn: Bool, by right: NodeRight) async throws(StoreError) -> Bool {
+        try self.gate.passStore()
+        return try await self.inner.work(title, isOn: isOn, by: right)
+    }
+    func announce(_ upload: UploadID, length: Int64) async throws(StoreError) -> Int64? {
+        try self.gate.passStore()
+        return try await self.inner.announce(upload, length: length)
+    }
+    func consumeParts(of upload: UploadID) async throws(StoreError) -> [UploadID] {
+        try self.gate.passStore(.beforeConsume)
+        return try await self.inner.consumeParts(of: upload)
     }
     func settle(_ upload: UploadID) async throws(StoreError) -> Bool {
         try self.gate.passStore()
@@ -82,9 +99,9 @@ struct GatedSegment: SegmentFile {
         try self.gate.passVault()
         return try await self.inner.read(from: offset, count: count)
     }
-    func copy(_ range: Range<Int64>, from other: StagedName) async throws(VaultError) {
-        try self.gate.passVault()
-        try await self.inner.copy(range, from: other)
+    func copy(_ range: Range<Int64>, from other: StagedName, to place: Int64) async throws(VaultError) {
+        try self.gate.passVault(.beforeCopy)
+        try await self.inner.copy(range, from: other, to: place)
     }
     func sync() async throws(VaultError) {
         try self.gate.passVault()
@@ -106,6 +123,18 @@ extension TestNode {
         var request = UploadRequest(path: try Samples.path(path), dialect: .tus, length: length)
         change(&request)
         return try await self.uploads.create(request, by: self.cluster.caller).upload.id
+    }
+
+    /// A partial one.
+    func beginPart(_ length: Int64) async throws -> UploadID {
+        let request = UploadRequest(path: nil, dialect: .tus, length: length)
+        return try await self.uploads.create(request, by: self.cluster.caller).upload.id
+    }
+
+    func compose(_ path: String, _ parts: [UploadID]) async throws -> UploadProgress {
+        var request = UploadRequest(path: try Samples.path(path), dialect: .tus, length: nil)
+        request.parts = parts
+        return try await self.uploads.create(request, by: self.cluster.caller)
     }
 
     @discardableResult
@@ -133,6 +162,12 @@ extension TestNode {
 }
 
 extension TestCluster {
+    /// As if whoever worked on it had said nothing for long.
+    func forgetWork(of id: UploadID) async throws {
+        _ = try await self.database.pool.query(
+            "update flotilla.upload set worked_at = null where id = \(id.rawValue)")
+    }
+
     func segments(of id: UploadID) async throws -> [UploadSegment] {
         try await self.database.store.upload(id)?.1 ?? []
     }

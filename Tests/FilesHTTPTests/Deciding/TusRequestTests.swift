@@ -64,7 +64,7 @@ import Testing
     @Test func `a folder gets the file of the metadata's name`() throws {
         func path(_ target: String, _ metadata: String) throws -> String? {
             let headers: HTTPFields = [TusHeaders.length: "1", TusHeaders.metadata: metadata]
-            return try self.creation(target, headers)?.path.description
+            return try self.creation(target, headers)?.path?.description
         }
         #expect(try path("/files/in/", "filename cmVwb3J0LnR4dA==") == "/in/report.txt")
         #expect(try path("/files/", "name cmVwb3J0LnR4dA==,filename w7wudHh0") == "/ü.txt")
@@ -157,7 +157,7 @@ import Testing
         }
         #expect(self.problem("HEAD", target + "?x=1")?.kind == .unknownParameter)
         #expect(
-            self.problem("POST", "/files/a", [TusHeaders.length: "1", TusHeaders.concat: "partial"])?.kind
+            self.problem("POST", "/files/a", [TusHeaders.length: "1", TusHeaders.concat: "whole"])?.kind
                 == .invalidHeader)
     }
 
@@ -192,5 +192,23 @@ import Testing
         #expect(problem.status.code == status && problem.kind == kind)
         // What passes is never an answer that makes a client forget its upload.
         if TusProblems.isPassing(error) { #expect(status == 423 || status >= 500) }
+    }
+
+    @Test func `parts are named by their addresses, however those are written`() throws {
+        let id = UploadID(try #require(UUID(uuidString: Self.id)))
+        for address in [
+            "/uploads/\(Self.id)", "https://a.example:8080/uploads/\(Self.id)", "/x/uploads/\(Self.id)",
+        ] {
+            #expect(try TusConcat("final;\(address)") == .final([id]), "\(address)")
+        }
+        #expect(
+            try TusConcat("partial") == .partial && TusConcat.final([id]).text == "final;/uploads/\(Self.id)")
+        for text in [
+            "final;http://a", "final;/uploads/x", "final; ", "Partial", "final;/uploads/\(Self.id)/x",
+        ] {
+            #expect(throws: Problem.self, "\(text)") { try TusConcat(text) }
+        }
+        let many = (0..<501).map { _ in "/uploads/\(UUID().uuidString)" }.joined(separator: " ")
+        #expect(throws: Problem.self) { try TusConcat("final;" + many) }
     }
 }

@@ -1,5 +1,6 @@
 import ClusterTestKit
 import DoorTestKit
+import FileService
 import Foundation
 import HTTPDoor
 import Testing
@@ -81,6 +82,8 @@ import Testing
                 #expect(answer.status == 204 && answer.headers["tus-version"] == "1.0.0")
                 let extensions = answer.headers["tus-extension"]?.split(separator: ",") ?? []
                 #expect(extensions.contains("creation-with-upload") && extensions.contains("checksum"))
+                #expect(extensions.contains("concatenation"))
+                #expect(answer.headers["accept-patch"]?.contains("application/partial-upload") == true)
                 #expect(answer.headers["tus-checksum-algorithm"]?.contains("sha1") == true)
             }
             let alice = try await node.makeAccount("alice")
@@ -222,6 +225,93 @@ import Testing
                 return "xxxxxx"
             }
             #expect(answer.contains("HTTP/1.1 423"), "\(answer)")
+            #expect(try await node.files("GET", "/files/a", alice).text == "abcdef")
+        }
+    }
+
+    @Test func `partial uploads become one file`() async throws {
+        try await DoorNode.with { node in
+            let alice = try await node.makeAccount("alice")
+            var parts: [String] = []
+            for text in ["hello", ", fleet"] {
+                let part = try await Self.begin(
+                    node, alice, "/files/", ["upload-length": "\(text.count)", "upload-concat": "partial"])
+                #expect(try await Self.patch(node, part, alice, at: 0, text).status == 204)
+                let head = try await Self.send(node, "HEAD", part, alice)
+                #expect(head.headers["upload-concat"] == "partial")
+                #expect(head.headers["upload-offset"] == "\(text.count)")
+                parts.append(part)
+            }
+            let concat = "final;http://files.example:8080\(parts[0]) \(parts[1])"
+            let made = try await Self.send(node, "POST", "/files/a.txt", alice, ["upload-concat": concat])
+            #expect(made.status == 201 && made.headers["upload-offset"] == "12", "\(made.text)")
+            #expect(made.headers["etag"] != nil)
+            #expect(try await node.files("GET", "/files/a.txt", alice).text == "hello, fleet")
+            let final = try #require(made.headers["location"])
+            let head = try await Self.send(node, "HEAD", final, alice)
+            #expect(head.headers["upload-concat"] == "final;\(parts[0]) \(parts[1])")
+            #expect(head.headers["upload-length"] == "12" && head.headers["upload-offset"] == "12")
+            let more = try await Self.patch(node, final, alice, at: 12, "x")
+            #expect(more.status == 403 && more.problem == "composed-upload")
+            // The answer was lost, and it is asked for once more.
+            let again = try await Self.send(node, "POST", "/files/a.txt", alice, ["upload-concat": concat])
+            #expect(again.status == 201 && again.headers["location"] == final)
+            let other = try await Self.send(node, "POST", "/files/b", alice, ["upload-concat": concat])
+            #expect(other.status == 410 && other.text("upload") == parts[0])
+            try await eventually("staging is empty") { node.staged().isEmpty }
+        }
+    }
+
+    @Test func `parts that do not fit are named`() async throws {
+        try await DoorNode.with { node in
+            let alice = try await node.makeAccount("alice")
+            let bob = try await node.makeAccount("bob")
+            let part = try await Self.begin(
+                node, alice, "/files/", ["upload-length": "6", "upload-concat": "partial"])
+            _ = try await Self.patch(node, part, alice, at: 0, "abc")
+            func final(_ login: TestLogin, _ headers: [String: String]) async throws -> TestAnswer {
+                try await Self.send(node, "POST", "/files/a", login, headers)
+            }
+            let short = try await final(alice, ["upload-concat": "final;\(part)"])
+            #expect(short.status == 409 && short.problem == "unfinished-part" && short.text("upload") == part)
+            #expect(try await final(bob, ["upload-concat": "final;\(part)"]).status == 404)
+            let length = try await final(alice, ["upload-concat": "final;\(part)", "upload-length": "6"])
+            #expect(length.status == 400 && length.text("header") == "upload-length")
+            for text in ["final", "final;", "final;/files/a", "whole", "final;\(part) \(part)"] {
+                let answer = try await final(alice, ["upload-concat": text])
+                #expect(answer.status == 400 && answer.text("header") == "upload-concat", "\(text)")
+            }
+            #expect(try await Self.patch(node, part, alice, at: 3, "def").status == 204)
+            #expect(try await final(alice, ["upload-concat": "final;\(part)"]).status == 201)
+            #expect(try await node.files("GET", "/files/a", alice).text == "abcdef")
+        }
+    }
+
+    @Test func `whoever was shut out meanwhile is told so, and what came counts`() async throws {
+        try await DoorNode.with { node in
+            let alice = try await node.makeAccount("alice")
+            let upload = try await Self.begin(node, alice, "/files/a", ["upload-length": "6"])
+            let head = [
+                "PATCH \(upload) HTTP/1.1", "Host: x", "Authorization: \(alice.authorization)",
+                "Tus-Resumable: 1.0.0", "Upload-Offset: 0", "Content-Type: \(Self.type)",
+                "Content-Length: 6", "Expect: 100-continue", "Connection: close",
+            ].joined(separator: "\r\n")
+            let answer = try await RawConnection.open(port: node.filesPort).converse(head + "\r\n\r\n") {
+                said in
+                #expect(said.hasPrefix("HTTP/1.1 100"))
+                _ = try await node.desk.change(
+                    name: "alice", enabled: false, password: nil, ifRevision: nil)
+                try await node.beat()
+                return "abcdef"
+            }
+            #expect(answer.contains("HTTP/1.1 401"), "\(answer)")
+            #expect(try await Self.send(node, "HEAD", upload, alice).status == 401)
+            #expect(!FileManager.default.fileExists(atPath: node.onMount("alice", "a")))
+            _ = try await node.desk.change(
+                name: "alice", enabled: true, password: nil, ifRevision: nil)
+            try await node.beat()
+            // All came before; nothing has to be sent again.
+            #expect(try await Self.offset(node, upload, alice) == "6")
             #expect(try await node.files("GET", "/files/a", alice).text == "abcdef")
         }
     }

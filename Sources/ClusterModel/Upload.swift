@@ -60,7 +60,7 @@ package struct Upload: Hashable, Sendable {
     package var status: UploadStatus
     /// In bytes; nil while the client has not said it.
     package var length: Int64?
-    /// As the client foretold it; it becomes ``length`` when the client says that this is all. Nil for tus.
+    /// As the client foretold it, and then ``length`` when the client says that this is all; nil for tus.
     package var announced: Int64?
     /// Of the bytes, how many are durable: from the first one on, without a gap.
     package var durable: Int64

@@ -34,7 +34,9 @@ extension FilesResponder: ReadyService {
         _ file: ReadyFile, at path: HomePath, _ conditions: ReadConditions
     ) -> (HTTPResponse, FilePiece)? {
         let size = file.status.size
-        guard let outcome = try? conditions.outcome(tag: file.status.entityTag, size: size) else { return nil }
+        guard let outcome = try? conditions.outcome(tag: file.status.entityTag, size: size) else {
+            return nil
+        }
         var head = HTTPResponse(status: .ok, headerFields: FileAnswer.headers(file.status, path: path))
         let bytes: Range<Int64>
         switch outcome {

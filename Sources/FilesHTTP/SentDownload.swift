@@ -65,7 +65,8 @@ package struct SentPart: Sendable, Equatable {
 }
 
 extension SentDownload {
-    private func send(_ bytes: Range<Int64>, on channel: any Channel, counting sent: inout Int64) async throws {
+    private func send(_ bytes: Range<Int64>, on channel: any Channel, counting sent: inout Int64) async throws
+    {
         guard !bytes.isEmpty else { return }
         var place = bytes.lowerBound
         var piece = try await self.piece(at: place, before: bytes.upperBound, count: Self.piece)

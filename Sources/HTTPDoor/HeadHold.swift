@@ -14,7 +14,8 @@ final class HeadHold: ChannelOutboundHandler, RemovableChannelHandler {
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch self.unwrapOutboundIn(data) {
         case .head(let head):
-            self.holds = head.status.kind != .informational && (head.headerFields[.contentLength] ?? "0") != "0"
+            self.holds =
+                head.status.kind != .informational && (head.headerFields[.contentLength] ?? "0") != "0"
         case .body, .end: self.holds = false
         }
         context.write(data, promise: promise)

@@ -11,7 +11,7 @@ package struct ReadyAnswer: Sendable {
     /// With its content length.
     package var head: HTTPResponse
     package var body: FilePiece
-    /// Runs once: when the system has taken all of it (true), or never will (false). On the connection's thread.
+    /// Runs once, on the connection's thread: when the system has taken all of it (true), or never will (false).
     package var ended: @Sendable (Bool) -> Void
 
     package init(head: HTTPResponse, body: FilePiece, ended: @escaping @Sendable (Bool) -> Void) {
@@ -36,11 +36,13 @@ protocol ReadyResponder: Sendable {
 
 extension Door: ReadyResponder {
     func readyAnswer(to request: HTTPRequest, on channel: any Channel) -> ReadyAnswer? {
-        guard let inside = self.inside as? any ReadyService, let target = try? RequestTarget(request.path ?? ""),
+        guard let inside = self.inside as? any ReadyService,
+            let target = try? RequestTarget(request.path ?? ""),
             self.requestsMax.map({ self.gauge.sample().inFlight < $0 }) ?? true
         else { return nil }
         let begun = ContinuousClock.now
-        guard var answer = inside.readyAnswer(to: request, target: target, peer: DoorContext.peer(of: channel))
+        guard
+            var answer = inside.readyAnswer(to: request, target: target, peer: DoorContext.peer(of: channel))
         else { return nil }
         let gauge = self.gauge
         gauge.begin()

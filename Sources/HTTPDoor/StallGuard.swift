@@ -25,7 +25,9 @@ final class StallGuard: ChannelOutboundHandler, RemovableChannelHandler {
         let pause = TimeAmount.nanoseconds(self.limit.nanoseconds / 4)
         self.check = context.eventLoop.assumeIsolated().scheduleTask(in: pause) {
             // Looked at four times within the limit: less is left than before, so something went.
-            if let left = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes), left != self.left {
+            if let left = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes),
+                left != self.left
+            {
                 self.left = left
                 self.lastProgress = .now()
             }

@@ -47,7 +47,9 @@ final class FolderSyncs: Sendable {
     /// Whether the caller is to perform the round: nobody joins it from now on.
     private func leads(_ round: Round, at inode: UInt64) -> Bool {
         self.courses.withLock { courses in
-            guard let course = courses[inode], course.running == nil, course.next === round else { return false }
+            guard let course = courses[inode], course.running == nil, course.next === round else {
+                return false
+            }
             courses[inode] = Course(running: round, next: nil)
             return true
         }

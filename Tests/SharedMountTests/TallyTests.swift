@@ -70,8 +70,8 @@ private struct ListedOnly: HomeFolders, HomeTally {
         try await self.vault.open(path, in: account)
     }
     func list(
-        _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int
+        _ path: HomePath, in account: AccountName, after name: [UInt8]?, limit: Int, walk: ListingWalk?
     ) async throws(VaultError) -> [FolderEntry] {
-        try await self.vault.list(path, in: account, after: name, limit: limit)
+        try await self.vault.list(path, in: account, after: name, limit: limit, walk: walk)
     }
 }

@@ -52,9 +52,9 @@ final class AccountDirectory: Sendable {
 
     func key(digest: Digest) async throws(AccessError) -> KeyAndAccount? {
         let entry = CacheName(kind: "key", subject: digest.description)
-        return try await self.look(up: entry, dependingOn: { Self.names(of: $0, entry) }) {
-            try await self.store.key(digest: digest)
-        }
+        let dependsOn = { @Sendable (found: KeyAndAccount?) in Self.names(of: found, entry) }
+        let fetch = { try await self.store.key(digest: digest) }
+        return try await self.look(up: entry, dependingOn: dependsOn, fetch: fetch)
     }
 
     func token(digest: Digest) async throws(AccessError) -> OperatorToken? {

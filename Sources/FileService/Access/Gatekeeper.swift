@@ -50,7 +50,8 @@ package final class Gatekeeper: Sendable {
 
     /// The account, if everything that it takes is remembered in the process and says yes; never waits.
     package func readyAccount(name: String, password: String) -> Account? {
-        guard let name = AccountName(name), case .some(let account?) = self.directory.readyAccount(named: name),
+        guard let name = AccountName(name),
+            case .some(let account?) = self.directory.readyAccount(named: name),
             account.enabled, let text = account.passwordHash,
             self.memory.isKnownRight(Array(password.utf8), for: account, hash: text)
         else { return nil }

@@ -56,7 +56,8 @@ final class UploadSession: Sendable {
 
     init(
         _ remembered: RememberedUpload, file: any SegmentFile, piece: UploadPiece, limits: UploadLimits,
-        noter: UploadNoter, budget: GatherBudget, transfer: OpenTransfer, noted: @escaping @Sendable (Int64) -> Void
+        noter: UploadNoter, budget: GatherBudget, transfer: OpenTransfer,
+        noted: @escaping @Sendable (Int64) -> Void
     ) {
         self.transfer = transfer
         self.noted = noted

@@ -5,7 +5,7 @@ package struct UploadRequest: Sendable, Hashable {
     /// Nil for one that only becomes a part of others.
     package var path: HomePath?
     package var dialect: UploadDialect
-    /// In bytes; nil while the client does not know it. It is whole when it has so many.
+    /// In bytes, and with so many it is whole; nil while the client does not know it.
     package var length: Int64?
     /// In bytes, where the client foretells it and will say itself when all is there.
     package var announced: Int64?

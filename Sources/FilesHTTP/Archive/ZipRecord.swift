@@ -1,4 +1,5 @@
 import Foundation
+import HTTPDoor
 package import NIOCore
 
 /// One entry of a ZIP archive and its records, as PKWARE's APPNOTE 6.3 has them: stored, never compressed.

@@ -95,7 +95,7 @@ extension DraftRequest {
         }
         let completes = DraftHeaders.complete(headers) ?? false
         var piece = try Self.piece(headers, at: 0, completes)
-        let digest = try FileHeaders.announcedDigest(headers)
+        let digest = try AnnouncedDigests(headers).sha256
         // Of a whole body all digests say the same; of a first part only that of this body.
         if completes { piece.checksum = nil }
         return Creation(
@@ -106,7 +106,7 @@ extension DraftRequest {
     private static func whole(_ headers: HTTPFields) throws(Problem) -> Digest? {
         var alone: HTTPFields = [:]
         alone[FileHeaders.reprDigest] = headers[FileHeaders.reprDigest]
-        return try FileHeaders.announcedDigest(alone)
+        return try AnnouncedDigests(alone).sha256
     }
 
     /// The path itself; for a POST to a folder, the file that `Content-Disposition` names in it.
@@ -171,7 +171,7 @@ extension DraftRequest {
         if headers[FileHeaders.contentDigest] != nil {
             var alone: HTTPFields = [:]
             alone[FileHeaders.contentDigest] = headers[FileHeaders.contentDigest]
-            checksum = try FileHeaders.announcedDigest(alone).map { TusChecksum($0) }
+            checksum = try AnnouncedDigests(alone).sha256.map { TusChecksum($0) }
         }
         return Piece(
             offset: offset, length: length, completes: completes, bodyLength: bodyLength, checksum: checksum,

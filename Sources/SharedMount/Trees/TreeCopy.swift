@@ -161,7 +161,7 @@ struct TreeCopy: Sendable {
     private static func copy(
         _ count: Int64, at offset: Int64, from source: Descriptor, to target: Descriptor
     ) throws(SystemFailure) -> Int64 {
-        let copied = retried { flotilla_copy_range(source.raw, target.raw, offset, count) }
+        let copied = retried { flotilla_copy_range(source.raw, target.raw, offset, offset, count) }
         if copied >= 0 { return copied }
         let failure = SystemFailure.now("copy_file_range")
         // Not every file system can; then the bytes come through here.

@@ -78,8 +78,10 @@ final class FileClient: Sendable {
         guard created.status == 201, let location = created.fields["location"] else {
             throw .init(description: "POST answered \(created.status)")
         }
-        let path = location.split(separator: "/", maxSplits: 2).count == 3 && location.hasPrefix("http")
-            ? "/" + location.split(separator: "/", maxSplits: 2)[2].split(separator: "/").dropFirst()
+        let path =
+            location.split(separator: "/", maxSplits: 2).count == 3 && location.hasPrefix("http")
+            ? "/"
+                + location.split(separator: "/", maxSplits: 2)[2].split(separator: "/").dropFirst()
                 .joined(separator: "/") : location
         var offset = 0
         while offset < self.load.size {

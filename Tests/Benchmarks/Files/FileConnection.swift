@@ -69,7 +69,7 @@ final class FileConnection {
         var done = 0
         while done < bytes.count {
             let sent = bytes.withUnsafeBytes {
-                Glibc.send(self.socket, $0.baseAddress! + done, $0.count - done, CInt(MSG_NOSIGNAL))
+                Self.send(UnsafeRawBufferPointer(rebasing: $0[done...]), to: self.socket)
             }
             guard sent > 0 else { throw Self.failure("send") }
             done += sent
@@ -79,12 +79,15 @@ final class FileConnection {
     private func send(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
         var done = 0
         while done < bytes.count {
-            let sent = Glibc.send(
-                self.socket, bytes.baseAddress! + done, min(bytes.count - done, 1 << 20),
-                CInt(MSG_NOSIGNAL))
+            let sent = Self.send(
+                UnsafeRawBufferPointer(rebasing: bytes[done...].prefix(1 << 20)), to: self.socket)
             guard sent > 0 else { throw Self.failure("send") }
             done += sent
         }
+    }
+
+    private static func send(_ bytes: UnsafeRawBufferPointer, to socket: CInt) -> Int {
+        Glibc.send(socket, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL))
     }
 
     private func readHead() throws(Failure) -> Answer {

@@ -56,7 +56,8 @@ struct FileRequests: ParsableCommand {
         let measurement = Measurement(
             course: course, seconds: elapsed,
             cpuSeconds: ProcessUsage.now.cpuSeconds - before.cpuSeconds)
-        var report = LoadReport("files-\(self.kind.rawValue)", unit: "files", tasks: self.clients, measurement)
+        var report = LoadReport(
+            "files-\(self.kind.rawValue)", unit: "files", tasks: self.clients, measurement)
         report.remarks["mib_per_second"] = report.rate * Double(self.size) / 1_048_576
         try report.printLine()
     }

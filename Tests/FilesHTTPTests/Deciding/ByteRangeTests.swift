@@ -66,7 +66,8 @@ import Testing
         var body = ""
         for part in answer.parts {
             body += part.text.map { String(buffer: $0) } ?? ""
-            body += String(decoding: file[Int(part.bytes.lowerBound)..<Int(part.bytes.upperBound)], as: UTF8.self)
+            body += String(
+                decoding: file[Int(part.bytes.lowerBound)..<Int(part.bytes.upperBound)], as: UTF8.self)
         }
         #expect(
             body == """

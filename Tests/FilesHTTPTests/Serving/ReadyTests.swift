@@ -28,7 +28,10 @@ import Testing
             }
             #expect(fields[0] == fields[1])
             let log = try await node.transfers(of: "alice", atLeast: 3)
-            #expect(log.dropFirst().allSatisfy { $0["size"] as? Int == size && $0["status"] as? String == "completed" })
+            #expect(
+                log.dropFirst().allSatisfy {
+                    $0["size"] as? Int == size && $0["status"] as? String == "completed"
+                })
         }
     }
 
@@ -57,7 +60,8 @@ import Testing
                 if turn % 3 == 0 {
                     #expect(body.contains("\(letter)\(letter)\r\n--"), "\(turn): \(body.prefix(300))")
                 } else {
-                    #expect(body.count == 40_000 * (turn % 4 + 1) && body.allSatisfy { $0 == letter }, "\(turn)")
+                    #expect(
+                        body.count == 40_000 * (turn % 4 + 1) && body.allSatisfy { $0 == letter }, "\(turn)")
                 }
             }
         }
@@ -100,7 +104,8 @@ import Testing
             _ = FileManager.default.createFile(atPath: path, contents: Data(repeating: 7, count: 64 << 20))
             let started = ContinuousClock.now
             async let curl = Curl.run([
-                "-u", "alice:\(alice.password)", "--limit-rate", "4M", "-o", "/dev/null", "-w", "%{size_download}",
+                "-u", "alice:\(alice.password)", "--limit-rate", "4M", "-o", "/dev/null", "-w",
+                "%{size_download}",
                 "http://127.0.0.1:\(node.filesPort)/files/long",
             ])
             try await eventually("the download is listed while it runs") {

@@ -21,7 +21,8 @@ RUNS = 4
 
 
 @subject(
-    Figure("files.takeover", "percent", "bytes of a tus upload of 1 GiB (pieces of 8 MiB, 64 MiB/s) that were sent again "
+    Figure("files.takeover", "percent",
+           "bytes of a tus upload of 1 GiB (pieces of 8 MiB, 64 MiB/s) that were sent again "
            f"because the node that wrote it was killed (-9) every {KILL_EVERY[0]:.0f} to {KILL_EVERY[1]:.0f} s; "
            f"{WORKERS} workers behind HAProxy; the worst of {RUNS} runs a round, the digest right in every one",
            None, ours_at_most(5), less_is_better=True))
@@ -102,7 +103,8 @@ SLOW, SLOW_BYTES, SLOW_SECONDS = 1000, 2 << 20, 20
 
 
 @subject(
-    Figure("files.memory", "MiB", f"resident memory of a node that receives {SLOW} slow uploads (half PUT, half tus), each "
+    Figure("files.memory", "MiB",
+           f"resident memory of a node that receives {SLOW} slow uploads (half PUT, half tus), each "
            f"of {SLOW_BYTES >> 20} MiB over {SLOW_SECONDS} s, at most",
            None, ours_at_most(256), less_is_better=True))
 def memory(bench):
@@ -138,7 +140,8 @@ def slow(worker, key, count, seconds):
         if number % 2 == 0:
             request = f"PUT /files/slow-{number} HTTP/1.1\r\n{head}Content-Length: {step * steps}\r\n\r\n"
         else:
-            tus = f"POST /files/slow-{number} HTTP/1.1\r\n{head}Tus-Resumable: 1.0.0\r\nContent-Length: {step * steps}\r\n"
+            tus = (f"POST /files/slow-{number} HTTP/1.1\r\n{head}Tus-Resumable: 1.0.0\r\n"
+                   f"Content-Length: {step * steps}\r\n")
             request = f"{tus}Upload-Length: {step * steps}\r\nContent-Type: application/offset+octet-stream\r\n\r\n"
         connection.sendall(request.encode())
         sockets.append(connection)

@@ -11,7 +11,9 @@ extension FilesResponder: ReadyService {
             case .read(let path, let conditions, let listing)? = try? FileRequest(
                 method: request.method, target: target, headers: request.headerFields,
                 authority: request.authority),
-            !listing.isCertain, let account = self.readyAccount(request)
+            // A digest has to be computed.
+            !listing.isCertain, WantedDigests(request.headerFields).isEmpty,
+            let account = self.readyAccount(request)
         else { return nil }
         let caller = Caller(
             account: account, client: self.client(request.headerFields, peer: peer), protocol: "http")

@@ -12,6 +12,7 @@ final class PosixOpenedFile: OpenedFile {
     private let shown: String
     private let content: Content
     private let calls: BlockingCalls
+    private let isClosed = Atomic(false)
 
     enum Content: Sendable {
         case whole(ByteBuffer)
@@ -84,7 +85,9 @@ final class PosixOpenedFile: OpenedFile {
             throw .failed("\(self.shown): no offset \(offset), count \(count)")
         }
         switch self.content {
-        case .whole(let bytes): return Self.part(of: bytes, from: offset, count: count)
+        case .whole(let bytes):
+            guard !self.isClosed.load(ordering: .acquiring) else { throw self.closed }
+            return Self.part(of: bytes, from: offset, count: count)
         case .open(let source):
             let file = try self.file(of: source)
             let count = min(count, Self.longestRead)
@@ -135,6 +138,7 @@ final class PosixOpenedFile: OpenedFile {
     func close() async { self.closeSoon() }
 
     func closeSoon() {
+        self.isClosed.store(true, ordering: .releasing)
         if case .open(let source) = self.content { source.close(on: self.calls) }
     }
 

@@ -69,7 +69,7 @@ extension MountRoot {
                 return nil
             }
         }
-        try self.syncs.sync(target.folder)
+        try target.folder.sync()
         return .published
     }
 
@@ -83,7 +83,7 @@ extension MountRoot {
             guard try Entry(folder: folder, name: name).identity() == staged.identity else {
                 return .superseded
             }
-            try self.syncs.sync(folder)  // Who renamed it may not have come to it.
+            try folder.sync()  // Who renamed it may not have come to it.
             return .published
         }
     }

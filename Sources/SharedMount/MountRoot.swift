@@ -12,7 +12,6 @@ final class MountRoot: Sendable {
     let inode: UInt64
     /// Renames that must not replace are made of links, as if the file system knew nothing better.
     let emulating: Bool
-    let syncs = FolderSyncs()
     /// On a disk of this machine: what is cached of it can be read without anybody else's doing.
     let isLocal: Bool
 

@@ -150,7 +150,7 @@ import Testing
         }
     }
 
-    @Test func `many at once share the syncs of their folders and all end`() async throws {
+    @Test func `many at once into a few folders all end`() async throws {
         try await TemporaryMount.with { mount async throws in
             var staged: [StagedIdentity] = []
             for number in 0..<200 { staged.append(try await mount.sealed("\(number)").staged) }

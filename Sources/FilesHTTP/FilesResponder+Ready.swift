@@ -3,6 +3,7 @@ import ClusterPorts
 import FileService
 import HTTPDoor
 import HTTPTypes
+import NIOCore
 
 /// Downloads of what lies in memory, by accounts that the process remembers.
 extension FilesResponder: ReadyService {
@@ -20,13 +21,13 @@ extension FilesResponder: ReadyService {
         guard let place = self.accounts.enter(account.name),
             let file = self.files.ready(path, by: caller)
         else { return nil }
-        guard let (head, piece) = self.ready(file, at: path, conditions) else {
+        guard let (head, body) = self.ready(file, at: path, conditions) else {
             file.close()
             return nil
         }
         let download = file.begin(by: caller)
-        let count = Int64(piece.count)
-        return ReadyAnswer(head: head, body: piece) { isSent in
+        let count = Int64(body.readableBytes)
+        return ReadyAnswer(head: head, body: body) { isSent in
             download.endedNow(sent: isSent ? count : 0, failure: isSent ? nil : "the client went away")
             withExtendedLifetime(place) {}
         }
@@ -34,7 +35,7 @@ extension FilesResponder: ReadyService {
 
     private func ready(
         _ file: ReadyFile, at path: HomePath, _ conditions: ReadConditions
-    ) -> (HTTPResponse, FilePiece)? {
+    ) -> (HTTPResponse, ByteBuffer)? {
         let size = file.status.size
         guard let outcome = try? conditions.outcome(tag: file.status.entityTag, size: size) else {
             return nil
@@ -49,10 +50,11 @@ extension FilesResponder: ReadyService {
             head.headerFields[.contentRange] = MultipartRanges.contentRange(part, of: size)
         case .parts, .notModified: return nil
         }
-        // Longer ones go piece by piece, the long way.
-        guard bytes.count <= SentDownload.longestRegion, let piece = file.piece(bytes) else { return nil }
+        guard bytes.count <= ReadyAnswer.bytesMax, case .bytes(let body)? = file.piece(bytes) else {
+            return nil
+        }
         head.headerFields[.contentLength] = "\(bytes.count)"
-        return (head, piece)
+        return (head, body)
     }
 
     private func readyAccount(_ request: HTTPRequest) -> Account? {

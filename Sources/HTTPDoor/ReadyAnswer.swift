@@ -1,20 +1,25 @@
 import ClusterModel
-package import ClusterPorts
+import ClusterPorts
 import Foundation
 package import HTTPTypes
 import Hummingbird
-import NIOCore
+package import NIOCore
 import Synchronization
 
 /// An answer that is there as soon as the request is.
 package struct ReadyAnswer: Sendable {
     /// With its content length.
     package var head: HTTPResponse
-    package var body: FilePiece
+    /// So short that the system takes it at once, or nearly: ``bytesMax`` at most.
+    package var body: ByteBuffer
     /// Runs once, on the connection's thread: when the system has taken all of it (true), or never will (false).
     package var ended: @Sendable (Bool) -> Void
 
-    package init(head: HTTPResponse, body: FilePiece, ended: @escaping @Sendable (Bool) -> Void) {
+    /// In bytes; a fresh socket has room for so many. What waits longer for its client goes the long way, where the answer
+    /// counts as running until its last byte is taken.
+    package static let bytesMax = 16 << 10
+
+    package init(head: HTTPResponse, body: ByteBuffer, ended: @escaping @Sendable (Bool) -> Void) {
         self.head = head
         self.body = body
         self.ended = ended

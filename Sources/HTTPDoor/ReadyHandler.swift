@@ -1,4 +1,3 @@
-import ClusterPorts
 import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
@@ -57,11 +56,8 @@ final class ReadyHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func send(_ answer: ReadyAnswer, context: ChannelHandlerContext) {
         self.isSending = true
         context.write(self.wrapOutboundOut(.head(answer.head)), promise: nil)
-        switch answer.body {
-        case .bytes(let bytes):
-            if bytes.readableBytes > 0 { context.write(self.wrapOutboundOut(.body(bytes)), promise: nil) }
-        case .region(let region):
-            context.triggerUserOutboundEvent(RegionToSend(region: region), promise: nil)
+        if answer.body.readableBytes > 0 {
+            context.write(self.wrapOutboundOut(.body(answer.body)), promise: nil)
         }
         let sent = context.eventLoop.makePromise(of: Void.self)
         sent.futureResult.assumeIsolated().whenComplete { result in

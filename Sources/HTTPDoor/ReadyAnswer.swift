@@ -15,7 +15,9 @@ package struct ReadyAnswer: Sendable {
     /// Runs once, on the connection's thread: when the system has taken all of it (true), or never will (false).
     package var ended: @Sendable (Bool) -> Void
 
-    /// In bytes; a fresh socket has room for so many. What waits longer for its client goes the long way, where the answer
+    /// In bytes: what a fresh socket has room for.
+    ///
+    /// What waits longer for its client goes the long way, where the answer
     /// counts as running until its last byte is taken.
     package static let bytesMax = 16 << 10
 

@@ -246,7 +246,7 @@ let package = Package(
             path: "Tests/DoorTestKit",
             swiftSettings: ours),
         .testTarget(
-            name: "HTTPDoorTests", dependencies: ["HTTPDoor", "ClusterModel", "ClusterPorts", httpTypes],
+            name: "HTTPDoorTests", dependencies: ["HTTPDoor", "ClusterModel", "ClusterPorts", httpTypes, nioCore],
             swiftSettings: ours),
         .testTarget(
             name: "FilesHTTPTests",

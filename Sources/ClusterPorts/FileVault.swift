@@ -165,11 +165,30 @@ package struct FileStatus: Sendable, Hashable {
 
     /// A strong entity tag, equal on all nodes: from inode, size, modification and change time; with quotes.
     package var entityTag: String {
-        let words = [
+        var text = [UInt8(ascii: "\"")]
+        // Four words of 13 digits at most.
+        text.reserveCapacity(58)
+        for word in [
             self.identity.inode, UInt64(self.size), UInt64(bitPattern: self.modified),
             UInt64(bitPattern: self.changed),
-        ]
-        return "\"" + words.map { String($0, radix: 36) }.joined(separator: "-") + "\""
+        ] {
+            if text.count > 1 { text.append(UInt8(ascii: "-")) }
+            Self.append(word, to: &text)
+        }
+        text.append(UInt8(ascii: "\""))
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// To the base of 36, with small letters.
+    private static func append(_ word: UInt64, to text: inout [UInt8]) {
+        let start = text.count
+        var rest = word
+        repeat {
+            let digit = UInt8(rest % 36)
+            text.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit)
+            rest /= 36
+        } while rest > 0
+        text[start...].reverse()
     }
 }
 

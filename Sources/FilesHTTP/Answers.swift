@@ -5,6 +5,7 @@ import Foundation
 import HTTPDoor
 import HTTPTypes
 import Hummingbird
+import Synchronization
 
 /// What a PUT answers.
 package struct UploadAnswer: Sendable, Equatable, Codable {
@@ -86,17 +87,16 @@ enum FileAnswer {
     }
 
     static func mediaType(_ name: [UInt8]) -> String {
-        let words = String(decoding: name, as: UTF8.self).split(
-            separator: ".", omittingEmptySubsequences: false)
-        guard words.count > 1, let suffix = words.last,
-            let type = MediaType.getMediaType(forExtension: suffix.lowercased())
-        else { return "application/octet-stream" }
-        return type.description
+        guard let dot = name.lastIndex(of: UInt8(ascii: ".")) else { return "application/octet-stream" }
+        return MediaTypes.text(ending: String(decoding: name[(dot + 1)...], as: UTF8.self).lowercased())
     }
 
     /// The name for people who save the file (RFC 6266): for old programs what of it is ASCII, then all of it.
     static func disposition(_ name: [UInt8]) -> String {
         let text = String(decoding: name, as: UTF8.self)
+        guard !name.allSatisfy(PercentCoding.isPlain) else {
+            return "attachment; filename=\"\(text)\"; filename*=UTF-8''\(text)"
+        }
         let plain = text.unicodeScalars.map { scalar -> String in
             // Percent signs are decoded by some and not by others.
             guard scalar.isASCII, scalar.value >= 0x20, scalar.value != 0x7F,
@@ -105,5 +105,21 @@ enum FileAnswer {
             return String(Character(scalar))
         }.joined()
         return "attachment; filename=\"\(plain)\"; filename*=UTF-8''\(PercentCoding.encode(text.utf8))"
+    }
+}
+
+/// Media types by the endings of names, made into text once.
+private enum MediaTypes {
+    /// As many as are known; unknown endings are not kept.
+    private static let known = Mutex<[String: String]>([:])
+
+    static func text(ending: String) -> String {
+        if let text = Self.known.withLock({ $0[ending] }) { return text }
+        guard let type = MediaType.getMediaType(forExtension: ending) else {
+            return "application/octet-stream"
+        }
+        let text = type.description
+        Self.known.withLock { $0[ending] = text }
+        return text
     }
 }

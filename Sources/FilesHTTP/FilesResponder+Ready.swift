@@ -7,68 +7,62 @@ import NIOCore
 
 /// Downloads of what lies in memory, by accounts that the process remembers.
 extension FilesResponder: ReadyService {
-    func readyAnswer(to request: HTTPRequest, target: RequestTarget, peer: String) -> ReadyAnswer? {
+    func readyAnswer(
+        to request: PlainRequest, target: RequestTarget, notes: inout ReadyNotes
+    ) -> ReadyAnswer? {
         guard target.components.first.map({ $0.elementsEqual("files".utf8) }) == true,
-            case .read(let path, let conditions, let listing)? = try? FileRequest(
-                method: request.method, target: target, headers: request.headerFields,
-                authority: request.authority),
-            // A digest has to be computed.
-            !listing.isCertain, WantedDigests(request.headerFields).isEmpty,
-            let account = self.readyAccount(request)
+            case .read(let path, _, let listing)? = try? FileRequest(
+                method: .get, target: target, headers: [:], authority: nil),
+            !listing.isCertain,
+            let account = self.readyAccount(request.authorization, &notes)
         else { return nil }
         let caller = Caller(
-            account: account, client: self.client(request.headerFields, peer: peer), protocol: "http")
+            account: account, client: self.client(forwardedFor: request.forwardedFor, peer: notes.peer),
+            protocol: "http")
         guard let place = self.accounts.enter(account.name),
             let file = self.files.ready(path, by: caller)
         else { return nil }
-        guard let (head, body) = self.ready(file, at: path, conditions) else {
+        let size = file.status.size
+        guard size <= ReadyAnswer.bytesMax, let body = file.piece(0..<size) else {
             file.close()
             return nil
         }
+        var head = HTTPResponse(status: .ok, headerFields: FileAnswer.headers(file.status, path: path))
+        head.headerFields[.contentLength] = "\(size)"
         let download = file.begin(by: caller)
-        let count = Int64(body.readableBytes)
         return ReadyAnswer(head: head, body: body) { isSent in
-            download.endedNow(sent: isSent ? count : 0, failure: isSent ? nil : "the client went away")
+            // How much of it a client took that went away is not known; what is logged it took for certain.
+            download.endedNow(sent: isSent ? size : 0, failure: isSent ? nil : "the client went away")
             withExtendedLifetime(place) {}
         }
     }
 
-    private func ready(
-        _ file: ReadyFile, at path: HomePath, _ conditions: ReadConditions
-    ) -> (HTTPResponse, ByteBuffer)? {
-        let size = file.status.size
-        guard let outcome = try? conditions.outcome(tag: file.status.entityTag, size: size) else {
-            return nil
+    private func readyAccount(_ shown: [UInt8]?, _ notes: inout ReadyNotes) -> Account? {
+        guard let shown else { return nil }
+        // A balancer sends many clients' requests on one connection: how long it takes to tell that these are others
+        // must not tell how much of them is right.
+        if let last = notes.credentials, ConstantTime.equal(last.shown, shown),
+            let entry = last.found as? ReadyEntry, let account = self.gatekeeper.readyAccount(entry)
+        {
+            return account
         }
-        var head = HTTPResponse(status: .ok, headerFields: FileAnswer.headers(file.status, path: path))
-        let bytes: Range<Int64>
-        switch outcome {
-        case .whole: bytes = 0..<size
-        case .part(let part):
-            bytes = part
-            head.status = .partialContent
-            head.headerFields[.contentRange] = MultipartRanges.contentRange(part, of: size)
-        case .parts, .notModified: return nil
-        }
-        guard bytes.count <= ReadyAnswer.bytesMax, case .bytes(let body)? = file.piece(bytes) else {
-            return nil
-        }
-        head.headerFields[.contentLength] = "\(bytes.count)"
-        return (head, body)
-    }
-
-    private func readyAccount(_ request: HTTPRequest) -> Account? {
-        switch Credentials(request) {
-        case .password(let name, let password):
-            self.gatekeeper.readyAccount(name: name, password: password)
-        case .key(let key): self.gatekeeper.readyAccount(key: key)
-        case .session, nil: nil
-        }
+        let credentials = Credentials(authorization: String(decoding: shown, as: UTF8.self))
+        let entry: ReadyEntry? =
+            switch credentials {
+            case .password(let name, let password): self.gatekeeper.readyEntry(name: name, password: password)
+            case .key(let key): self.gatekeeper.readyEntry(key: key)
+            case .session, nil: nil
+            }
+        guard let entry else { return nil }
+        notes.credentials = (shown, entry)
+        return entry.account
     }
 }
 
 extension PageResponder: ReadyService {
-    func readyAnswer(to request: HTTPRequest, target: RequestTarget, peer: String) -> ReadyAnswer? {
-        self.files.readyAnswer(to: request, target: target, peer: peer)
+    func readyAnswer(
+        to request: PlainRequest, target: RequestTarget, notes: inout ReadyNotes
+    ) -> ReadyAnswer? {
+        self.files.readyAnswer(to: request, target: target, notes: &notes)
     }
 }

@@ -42,8 +42,11 @@ struct FilesResponder: DoorService {
     }
 
     func client(_ headers: HTTPFields, peer: String) -> String {
-        ForwardedClient.address(
-            peer: peer, forwardedFor: headers[FileHeaders.forwardedFor], trusted: self.trustedProxies)
+        self.client(forwardedFor: headers[FileHeaders.forwardedFor], peer: peer)
+    }
+
+    func client(forwardedFor: String?, peer: String) -> String {
+        ForwardedClient.address(peer: peer, forwardedFor: forwardedFor, trusted: self.trustedProxies)
     }
 
     /// Finds out who asks, and counts the request among its account's until the place is let go.

@@ -18,6 +18,8 @@ package struct ConnectionCourse: Sendable, Equatable {
     private var bodyOpen = false
     /// Whether the client said that the last request is the last one.
     private var clientCloses = false
+    /// Whether the node stops, so that the last answer in hand is the last one.
+    private var isStopping = false
     /// Whether the answer that is being written says `Connection: close`.
     private var closesAfterAnswer = false
     private let drainBytes: Int
@@ -64,7 +66,9 @@ package struct ConnectionCourse: Sendable, Equatable {
     /// Answers whether the head of the answer has to say `Connection: close`.
     package mutating func answerBegins(asksToClose: Bool) -> Bool {
         // The answer belongs to the request being read only if no other one is waiting for its own.
-        self.closesAfterAnswer = asksToClose || ((self.bodyOpen || self.clientCloses) && self.unanswered == 1)
+        self.closesAfterAnswer =
+            asksToClose
+            || ((self.bodyOpen || self.clientCloses || self.isStopping) && self.unanswered == 1)
         return self.closesAfterAnswer
     }
 
@@ -74,11 +78,20 @@ package struct ConnectionCourse: Sendable, Equatable {
 
     package mutating func answerEnded() -> OnAnswered {
         self.unanswered -= 1
-        guard self.state == .open, self.closesAfterAnswer else { return .goOn }
+        let isLast = self.closesAfterAnswer || (self.isStopping && self.unanswered == 0)
+        guard self.state == .open, isLast else { return .goOn }
         if self.bodyOpen && self.unanswered == 0 {
             self.state = .draining(left: self.drainBytes)
             return .drain
         }
+        self.state = .closing
+        return .close
+    }
+
+    /// Notes that the node stops, and answers whether the connection may end now.
+    package mutating func stops() -> OnAnswered {
+        self.isStopping = true
+        guard self.state == .open, self.unanswered == 0 else { return .goOn }
         self.state = .closing
         return .close
     }

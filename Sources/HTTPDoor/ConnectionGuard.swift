@@ -19,18 +19,19 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private let limits: ConnectionLimits
     private let gauge: ConnectionGauge
     private var course: ConnectionCourse
-    private var isSurplus = false
+    let progress: ConnectionProgress
     /// For answers that would not notice by themselves that nobody reads them.
     let presence = ClientPresence()
     private var drainEnd: Scheduled<Void>?
 
-    init(limits: ConnectionLimits, gauge: ConnectionGauge) {
+    init(limits: ConnectionLimits, gauge: ConnectionGauge, progress: ConnectionProgress) {
         self.limits = limits
         self.gauge = gauge
+        self.progress = progress
         self.course = ConnectionCourse(drainBytes: limits.drainBytes)
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { self.isSurplus = !self.gauge.opened() }
+    func handlerAdded(context: ChannelHandlerContext) { self.progress.isSurplus = !self.gauge.opened() }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.gauge.closed()
@@ -42,12 +43,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         switch self.unwrapInboundIn(data) {
         case .head(let head):
             action = self.course.headRead(asksToClose: Self.asksToClose(head.headerFields))
-            if self.isSurplus && action == .forward { return self.refuse(context: context) }
+            if self.progress.isSurplus && action == .forward { return self.refuse(context: context) }
         case .body(let bytes): action = self.course.bodyRead(bytes: bytes.readableBytes)
         case .end: action = self.course.endRead()
         }
         switch action {
-        case .forward where !self.isSurplus: context.fireChannelRead(data)
+        case .forward where !self.progress.isSurplus: context.fireChannelRead(data)
         case .forward, .drop: break
         case .close: context.close(promise: nil)
         }
@@ -86,8 +87,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private func answered(_ answered: ConnectionCourse.OnAnswered, context: ChannelHandlerContext) {
         switch answered {
         case .goOn: break
-        case .close: context.close(promise: nil)
+        case .close:
+            self.progress.isOver = true
+            context.close(promise: nil)
         case .drain:
+            self.progress.isOver = true
             context.close(mode: .output, promise: nil)
             self.drainEnd = context.eventLoop.assumeIsolated().scheduleTask(in: self.limits.drainTime) {
                 context.close(promise: nil)
@@ -112,8 +116,19 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // The framework would close at once, also while an answer is still being taken.
+        if event is ChannelShouldQuiesceEvent { return self.stop(context: context) }
         if case ChannelEvent.inputClosed = event { self.inputEnded(context: context) }
         context.fireUserInboundEventTriggered(event)
+    }
+
+    /// The node stops: what is in hand is answered, what was answered may be taken, then the connection ends.
+    private func stop(context: ChannelHandlerContext) {
+        self.progress.isOver = true
+        guard self.course.stops() == .close else { return }
+        let told = context.eventLoop.makePromise(of: Void.self)
+        told.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+        context.close(mode: .output, promise: told)
     }
 
     func channelInactive(context: ChannelHandlerContext) {

@@ -70,6 +70,17 @@ package struct DoorServer<Responder: HTTPResponder>: Service where Responder.Con
         }
     }
 
+    /// Those of one connection, from the network's side to the framework's.
+    private static func handlers(
+        _ limits: ConnectionLimits, _ gauge: ConnectionGauge
+    ) -> [any RemovableChannelHandler] {
+        let progress = ConnectionProgress()
+        return [
+            RegionWriter(), ConnectionGuard(limits: limits, gauge: gauge, progress: progress), HeadHold(),
+            PatienceGuard(limits: limits, progress: progress),
+        ]
+    }
+
     private func serve(bound: @escaping @Sendable () -> Void) async throws {
         let gauge = ConnectionGauge(limit: self.limits.connections)
         let limits = self.limits
@@ -85,12 +96,9 @@ package struct DoorServer<Responder: HTTPResponder>: Service where Responder.Con
                     HTTP1Channel(
                         responder: responder,
                         configuration: .init(
-                            additionalChannelHandlers: [
-                                RegionWriter(), ConnectionGuard(limits: limits, gauge: gauge),
-                                StallGuard(limit: limits.stalled), HeadHold(),
-                                HeadGuard(first: limits.head, next: limits.idle),
-                            ],
-                            idleTimeout: limits.idle)),
+                            additionalChannelHandlers: Self.handlers(limits, gauge),
+                            // The guards see to that.
+                            idleTimeout: nil)),
                     ready: ready)
             },
             configuration: ApplicationConfiguration(

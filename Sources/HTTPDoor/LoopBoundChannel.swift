@@ -2,6 +2,7 @@ import Hummingbird
 import HummingbirdCore
 import Logging
 import NIOCore
+import NIOHTTPTypesHTTP1
 
 /// Serves each connection on the thread that reads its socket.
 ///
@@ -21,12 +22,17 @@ struct LoopBoundChannel: ServerChildChannel {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
         let made = self.inside.setup(channel: channel, logger: logger)
         // With every answer in the log, every request goes the way that writes it.
-        guard let ready = self.ready, logger.logLevel > .debug else { return made }
+        let ready = logger.logLevel > .debug ? self.ready : nil
         return made.flatMapThrowing { value in
-            let state = try channel.pipeline.syncOperations.context(
-                handlerType: HTTPConnectionStateHandler.self)
-            try channel.pipeline.syncOperations.addHandler(
-                ReadyHandler(ready), position: .after(state.handler))
+            let pipeline = channel.pipeline.syncOperations
+            let progress = try pipeline.handler(type: ConnectionGuard.self).progress
+            let codec = try pipeline.context(handlerType: HTTP1ToHTTPServerCodec.self).handler
+            try pipeline.addHandler(MessageGuard(progress), position: .before(codec))
+            if let ready {
+                try pipeline.addHandler(
+                    SpotHandler(ready, progress, peer: DoorContext.peer(of: channel)), position: .first)
+            }
+            try pipeline.addHandler(LastBytes(), position: .first)
             return value
         }
     }

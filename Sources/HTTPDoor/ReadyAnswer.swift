@@ -1,31 +1,37 @@
 import ClusterModel
-import ClusterPorts
+package import ClusterPorts
 import Foundation
 package import HTTPTypes
 import Hummingbird
-package import NIOCore
 import Synchronization
 
 /// An answer that is there as soon as the request is.
 package struct ReadyAnswer: Sendable {
     /// With its content length.
     package var head: HTTPResponse
-    /// So short that the system takes it at once, or nearly: ``bytesMax`` at most.
-    package var body: ByteBuffer
+    /// In memory, of the process or the system: ``bytesMax`` at most.
+    package var body: FilePiece
     /// Runs once, on the connection's thread: when the system has taken all of it (true), or never will (false).
     package var ended: @Sendable (Bool) -> Void
 
-    /// In bytes: what a fresh socket has room for.
-    ///
-    /// What waits longer for its client goes the long way, where the answer
-    /// counts as running until its last byte is taken.
-    package static let bytesMax = 16 << 10
+    /// In bytes; longer ones go the long way, which looks at the file again as it goes.
+    package static let bytesMax = 4 << 20
 
-    package init(head: HTTPResponse, body: ByteBuffer, ended: @escaping @Sendable (Bool) -> Void) {
+    package init(head: HTTPResponse, body: FilePiece, ended: @escaping @Sendable (Bool) -> Void) {
         self.head = head
         self.body = body
         self.ended = ended
     }
+}
+
+/// What a connection remembers from one request that was answered on the spot to the next.
+package struct ReadyNotes: Sendable {
+    /// The address of the other end.
+    package let peer: String
+    /// What the last request showed to be let in, and whatever was found out about it.
+    package var credentials: (shown: [UInt8], found: any Sendable)?
+
+    package init(peer: String) { self.peer = peer }
 }
 
 /// Answers some requests on the spot.
@@ -33,24 +39,22 @@ package struct ReadyAnswer: Sendable {
 /// It is asked on the connection's thread, and neither waits nor blocks: nil sends the request the long way, where
 /// errors are made too.
 package protocol ReadyService: Sendable {
-    func readyAnswer(to request: HTTPRequest, target: RequestTarget, peer: String) -> ReadyAnswer?
+    func readyAnswer(to request: PlainRequest, target: RequestTarget, notes: inout ReadyNotes) -> ReadyAnswer?
 }
 
 /// What a door answers on the spot, with all that it puts around every answer.
 protocol ReadyResponder: Sendable {
-    func readyAnswer(to request: HTTPRequest, on channel: any Channel) -> ReadyAnswer?
+    func readyAnswer(to request: PlainRequest, _ notes: inout ReadyNotes) -> ReadyAnswer?
 }
 
 extension Door: ReadyResponder {
-    func readyAnswer(to request: HTTPRequest, on channel: any Channel) -> ReadyAnswer? {
+    func readyAnswer(to request: PlainRequest, _ notes: inout ReadyNotes) -> ReadyAnswer? {
         guard let inside = self.inside as? any ReadyService,
-            let target = try? RequestTarget(request.path ?? ""),
+            let target = try? RequestTarget(path: request.path),
             self.requestsMax.map({ self.gauge.sample().inFlight < $0 }) ?? true
         else { return nil }
         let begun = ContinuousClock.now
-        guard
-            var answer = inside.readyAnswer(to: request, target: target, peer: DoorContext.peer(of: channel))
-        else { return nil }
+        guard var answer = inside.readyAnswer(to: request, target: target, notes: &notes) else { return nil }
         let gauge = self.gauge
         gauge.begin()
         answer.head.headerFields[DoorHeader.requestID] = "\(RequestID())"

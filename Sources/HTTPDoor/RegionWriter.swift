@@ -37,8 +37,6 @@ final class RegionWriter: ChannelOutboundHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     private var codec: ChannelHandlerContext?
-    private static let checkedEvery = TimeAmount.seconds(1)
-
     func handlerRemoved(context: ChannelHandlerContext) { self.codec = nil }
 
     func triggerUserOutboundEvent(
@@ -53,7 +51,7 @@ final class RegionWriter: ChannelOutboundHandler, RemovableChannelHandler {
                 ?? context.pipeline.syncOperations.context(handlerType: HTTP1ToHTTPServerCodec.self)
             self.codec = codec
             let written = promise ?? context.eventLoop.makePromise(of: Void.self)
-            let check = self.check(event.region, context: context)
+            let check = event.region.checked(on: context.channel)
             written.futureResult.assumeIsolated().whenComplete { _ in check.cancel() }
             codec.writeAndFlush(
                 NIOAny(HTTPServerResponsePart.body(.fileRegion(event.region))), promise: written)
@@ -61,16 +59,21 @@ final class RegionWriter: ChannelOutboundHandler, RemovableChannelHandler {
             promise?.fail(error)
         }
     }
+}
 
+extension FileRegion {
+    private static let checkedEvery = TimeAmount.seconds(1)
+
+    /// Closes the connection that it is sent on if the file becomes too short for it, until that is cancelled.
+    ///
     /// Sending what a file no longer has would never end: whoever cuts one shorter meanwhile cuts its readers off.
-    private func check(_ region: FileRegion, context: ChannelHandlerContext) -> RepeatedTask {
-        let channel = context.channel
-        return context.eventLoop.scheduleRepeatedTask(
+    func checked(on channel: any Channel) -> RepeatedTask {
+        channel.eventLoop.scheduleRepeatedTask(
             initialDelay: Self.checkedEvery, delay: Self.checkedEvery
         ) { _ in
             // Nobody reads at a descriptor's own place.
-            let end = try region.fileHandle.withUnsafeFileDescriptor { lseek($0, 0, SEEK_END) }
-            if Int(end) < region.endIndex { channel.close(promise: nil) }
+            let end = try self.fileHandle.withUnsafeFileDescriptor { lseek($0, 0, SEEK_END) }
+            if Int(end) < self.endIndex { channel.close(promise: nil) }
         }
     }
 }

@@ -42,6 +42,9 @@ package struct RequestTarget: Sendable, Equatable {
         try self.init(path: path.dropFirst(), query: halves.count > 1 ? halves[1] : [])
     }
 
+    /// - Parameter path: As it was sent, in ASCII and beginning with a slash; without a query.
+    init(path: ArraySlice<UInt8>) throws(Problem) { try self.init(path: path.dropFirst(), query: []) }
+
     private init(path: ArraySlice<UInt8>, query: ArraySlice<UInt8>) throws(Problem) {
         self.endsWithSlash = path.isEmpty || path.last == UInt8(ascii: "/")
         self.components = []
@@ -91,6 +94,7 @@ package struct RequestTarget: Sendable, Equatable {
 package enum PercentCoding {
     /// Nil when a percent sign is not followed by two hexadecimal digits.
     package static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+        guard text.contains(UInt8(ascii: "%")) else { return Array(text) }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count)
         var iterator = text.makeIterator()
@@ -107,17 +111,24 @@ package enum PercentCoding {
         return bytes
     }
 
-    /// Encodes everything but letters, digits and `-._~`.
+    /// Whether a byte is never encoded: a letter, a digit or one of `-._~`.
+    package static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "~"):
+            true
+        default: false
+        }
+    }
+
+    /// Encodes everything but plain bytes.
     package static func encode(_ bytes: some Sequence<UInt8>) -> String {
         var text: [UInt8] = []
         for byte in bytes {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
-                UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
+            if Self.isPlain(byte) {
                 text.append(byte)
-            default:
+            } else {
                 text.append(UInt8(ascii: "%"))
                 text.append(contentsOf: [byte].hex.uppercased().utf8)
             }

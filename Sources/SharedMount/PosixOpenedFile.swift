@@ -19,7 +19,8 @@ final class PosixOpenedFile: OpenedFile {
         case open(Source)
     }
 
-    /// Closed on a thread, since a close may talk to a server; what is running keeps it open till its end.
+    /// Closed on a thread, since a close may talk to a server, unless it is to be closed on the spot; what is running
+    /// keeps it open till its end.
     final class Source: Sendable {
         private struct State {
             var file: Descriptor?
@@ -29,10 +30,12 @@ final class PosixOpenedFile: OpenedFile {
         private let state: Mutex<State>
         /// On a disk of this machine.
         let isLocal: Bool
+        private let closesOnTheSpot: Bool
 
-        init(_ file: Descriptor, isLocal: Bool) {
+        init(_ file: Descriptor, isLocal: Bool, closesOnTheSpot: Bool = false) {
             self.state = Mutex(State(file: file))
             self.isLocal = isLocal
+            self.closesOnTheSpot = closesOnTheSpot
         }
 
         var file: Descriptor? { self.state.withLock { $0.file } }
@@ -57,6 +60,10 @@ final class PosixOpenedFile: OpenedFile {
                 return (state.file, state.handle)
             }
             guard file != nil || handle != nil else { return }
+            guard !self.closesOnTheSpot else {
+                try? handle?.close()
+                return
+            }
             calls.runLater {
                 try? handle?.close()
                 withExtendedLifetime(file) {}

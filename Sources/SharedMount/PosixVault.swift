@@ -229,7 +229,8 @@ extension PosixVault {
         guard let root = self.root.ready, root.isLocal, let opened = root.openReady(path, in: account) else {
             return nil
         }
-        var content = PosixOpenedFile.Content.open(.init(opened.file, isLocal: true))
+        // A file of a disk of this machine closes at once, even if it was the last hold of a file that is gone.
+        var content = PosixOpenedFile.Content.open(.init(opened.file, isLocal: true, closesOnTheSpot: true))
         if opened.status.size <= PosixOpenedFile.readAtOnce {
             guard let bytes = opened.file.readyBytes(count: Int(opened.status.size)) else { return nil }
             content = .whole(bytes)

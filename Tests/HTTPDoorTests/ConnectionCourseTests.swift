@@ -69,4 +69,30 @@ import Testing
         #expect(course.inputEnded() == true)
         #expect(course.inputEnded() == false)
     }
+
+    @Test func `a stop ends an idle connection at once, and another with its last answer`() {
+        var idle = ConnectionCourse(drainBytes: 10)
+        #expect(idle.stops() == .close)
+        #expect(idle.state == .closing)
+        #expect(idle.stops() == .goOn)
+
+        var busy = ConnectionCourse(drainBytes: 10)
+        for _ in 0..<2 {
+            _ = busy.headRead()
+            _ = busy.endRead()
+        }
+        // Begun before the stop, so it could not say that it is the last one.
+        #expect(busy.answerBegins(asksToClose: false) == false)
+        #expect(busy.stops() == .goOn)
+        #expect(busy.answerEnded() == .goOn)
+        #expect(busy.answerBegins(asksToClose: false) == true)
+        #expect(busy.answerEnded() == .close)
+
+        var begun = ConnectionCourse(drainBytes: 10)
+        _ = begun.headRead()
+        _ = begun.endRead()
+        _ = begun.answerBegins(asksToClose: false)
+        #expect(begun.stops() == .goOn)
+        #expect(begun.answerEnded() == .close)
+    }
 }

@@ -65,6 +65,9 @@ final class AccountDirectory: Sendable {
 
     // MARK: - On the spot
 
+    /// The version of the cluster's accounts and keys that this node has heard of; nil when it lost its cluster.
+    var heard: ConfigVersion? { self.standing.standing().configVersion }
+
     /// An outer nil: it would have to be looked up.
     func readyAccount(named name: AccountName) -> Account?? {
         let entry = CacheName(kind: "account", subject: name.description)

@@ -28,19 +28,18 @@ struct CredentialMemory: Sendable {
 
     /// As far as the process remembers.
     func isKnownRight(_ password: [UInt8], for account: Account, hash: String) -> Bool {
-        let own = Self.mac(password, account, hash, key: self.process.key)
+        let own = self.mark(password, account, hash)
         return self.process.right.withLock { $0.value(own) } != nil
     }
 
     func isRight(_ password: [UInt8], for account: Account, hash: String) async -> Bool {
-        let own = Self.mac(password, account, hash, key: self.process.key)
-        if self.process.right.withLock({ $0.value(own) }) != nil { return true }
+        if self.isKnownRight(password, for: account, hash: hash) { return true }
         guard let cache = self.cache else { return false }
         let name = self.name(password, account, hash)
         guard let shared = await cache.entry(name, notBefore: ConfigVersion(0)),
             ConstantTime.equal(shared.bytes, Array(name.subject.utf8))
         else { return false }
-        self.process.right.withLock { $0.keep(true, for: own) }
+        self.keep(self.mark(password, account, hash))
         return true
     }
 
@@ -50,12 +49,13 @@ struct CredentialMemory: Sendable {
     }
 
     func wasRight(_ password: [UInt8], for account: Account, hash: String) async {
-        let own = Self.mac(password, account, hash, key: self.process.key)
-        self.process.right.withLock { $0.keep(true, for: own) }
+        self.keep(self.mark(password, account, hash))
         let name = self.name(password, account, hash)
         let entry = CachedBytes(bytes: Array(name.subject.utf8), version: ConfigVersion(0))
         await self.cache?.keep(name, entry, for: AccountDirectory.sharedLifetime)
     }
+
+    private func keep(_ mark: [UInt8]) { self.process.right.withLock { $0.keep(true, for: mark) } }
 
     private func name(_ password: [UInt8], _ account: Account, _ hash: String) -> CacheName {
         CacheName(kind: "credential", subject: Self.mac(password, account, hash, key: self.sharedKey).hex)

@@ -4,6 +4,15 @@ package import Logging
 
 package import struct Foundation.Date
 
+/// Who was let in, as long as no account and no key is changed.
+package struct ReadyEntry: Sendable {
+    package let account: Account
+    /// Heard from the cluster before the account was looked at.
+    fileprivate let version: ConfigVersion
+    /// Of the key.
+    fileprivate let expiresAt: Date?
+}
+
 /// Turns credentials into an account: live within a second of a change, with the shared cache up, down or lying.
 ///
 /// A wrong password, an unknown account and a disabled one get the same answer after the same work.
@@ -48,22 +57,30 @@ package final class Gatekeeper: Sendable {
         return account
     }
 
-    /// The account, if everything that it takes is remembered in the process and says yes; never waits.
-    package func readyAccount(name: String, password: String) -> Account? {
-        guard let name = AccountName(name),
+    // MARK: - On the spot
+
+    /// Whom the credentials let in, if everything that it takes is remembered in the process and says yes; never waits.
+    package func readyEntry(name: String, password: String) -> ReadyEntry? {
+        guard let heard = self.directory.heard, let name = AccountName(name),
             case .some(let account?) = self.directory.readyAccount(named: name),
             account.enabled, let text = account.passwordHash,
             self.memory.isKnownRight(Array(password.utf8), for: account, hash: text)
         else { return nil }
-        return account
+        return ReadyEntry(account: account, version: heard, expiresAt: nil)
     }
 
     /// The same for a key.
-    package func readyAccount(key: String) -> Account? {
-        guard let digest = Secrets.digest(key, prefix: Secrets.keyPrefix),
+    package func readyEntry(key: String) -> ReadyEntry? {
+        guard let heard = self.directory.heard, let digest = Secrets.digest(key, prefix: Secrets.keyPrefix),
             case .some(let found?) = self.directory.readyKey(digest: digest), Self.admits(found)
         else { return nil }
-        return found.account
+        return ReadyEntry(account: found.account, version: heard, expiresAt: found.key.expiresAt)
+    }
+
+    /// The account, if nothing at all was changed since the entry was granted.
+    package func readyAccount(_ entry: ReadyEntry) -> Account? {
+        guard self.directory.heard == entry.version, !Self.isOver(entry.expiresAt) else { return nil }
+        return entry.account
     }
 
     private static func admits(_ found: KeyAndAccount) -> Bool {

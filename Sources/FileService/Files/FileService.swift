@@ -157,6 +157,6 @@ extension UUID {
     static func next() -> UUID {
         .version7(
             milliseconds: UInt64(max(0, Date().timeIntervalSince1970 * 1_000)),
-            random: (.random(in: .min ... .max), .random(in: .min ... .max)))
+            random: RandomPool.shared.pair())
     }
 }

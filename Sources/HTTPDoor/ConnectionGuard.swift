@@ -70,6 +70,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         case .end:
             let written = promise ?? context.eventLoop.makePromise(of: Void.self)
             let answered = self.course.answerEnded()
+            if answered != .goOn { self.progress.isOver = true }
             written.futureResult.assumeIsolated().whenComplete { _ in
                 self.answered(answered, context: context)
             }
@@ -87,11 +88,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private func answered(_ answered: ConnectionCourse.OnAnswered, context: ChannelHandlerContext) {
         switch answered {
         case .goOn: break
-        case .close:
-            self.progress.isOver = true
-            context.close(promise: nil)
+        case .close: context.close(promise: nil)
         case .drain:
-            self.progress.isOver = true
             context.close(mode: .output, promise: nil)
             self.drainEnd = context.eventLoop.assumeIsolated().scheduleTask(in: self.limits.drainTime) {
                 context.close(promise: nil)

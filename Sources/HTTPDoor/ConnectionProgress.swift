@@ -19,7 +19,7 @@ final class ConnectionProgress {
 
     /// Bytes of bodies that the parser gave out.
     private var bodyBytes = 0
-    /// The last thing that the parser gave out was the end of a request.
+    /// The last thing that the parser gave out of the last bytes was the end of a request.
     private var isAtEnd = false
     private var isAtBoundary = true
 
@@ -57,10 +57,11 @@ final class ConnectionProgress {
     /// Gives bytes to the parser by `feed`, and notes whether it has taken them to the end of a request.
     ///
     /// The parser does not say how many bytes it keeps of a request that is not whole. It surely keeps none when the
-    /// last that it gave out was an end, and either all was body, or an empty line is the last that it got: a head that has
-    /// come to its empty line would have been given out.
+    /// last that it gave out of these bytes was an end, and either all was body, or an empty line is the last that it got:
+    /// a head that has come to its empty line would have been given out. A parser that has stopped gives nothing out.
     func feeding(_ bytes: ByteBuffer, _ feed: () -> Void) {
         let before = self.bodyBytes
+        self.isAtEnd = false
         feed()
         self.isAtBoundary =
             self.isAtEnd

@@ -4,7 +4,8 @@ import NIOHTTP1
 /// Stands right behind the parser: notes where requests begin and end, and answers old clients in their own way.
 ///
 /// Behind it a request has no version any more, so here a client of HTTP/1.0 is told: its answer has no chunks, and its
-/// connection ends with the answer (RFC 9112, 6.1 and 9.3).
+/// connection ends with the answer (RFC 9112, 6.1 and 9.3). So it does behind a request for another protocol: the
+/// parser takes all that follows for that protocol, and reads nothing of it.
 final class MessageGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -20,14 +21,21 @@ final class MessageGuard: ChannelDuplexHandler, RemovableChannelHandler {
         switch self.unwrapInboundIn(data) {
         case .head(var head):
             self.progress.headRead()
-            guard head.version != .http1_1 else { break }
-            self.isOld = true
+            self.isOld = head.version != .http1_1
+            guard self.isOld || head.method == .CONNECT || head.headers.contains(name: "Upgrade") else { break }
+            self.progress.isOver = true
             head.headers.replaceOrAdd(name: "Connection", value: "close")
             return context.fireChannelRead(self.wrapInboundOut(.head(head)))
         case .body(let bytes): self.progress.bodyRead(bytes: bytes.readableBytes)
         case .end: self.progress.endRead()
         }
         context.fireChannelRead(data)
+    }
+
+    /// What follows bytes that are no request is none either.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.progress.isOver = true
+        context.fireErrorCaught(error)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {

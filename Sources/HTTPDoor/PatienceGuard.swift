@@ -6,7 +6,8 @@ import NIOHTTPTypes
 ///
 /// Looks now and then; a timer for each request would cost more than it is worth. A head has a time within which it
 /// is whole: a client that sends one byte now and then is never silent, and a thousand of them would keep everybody
-/// else out. An answer counts as running until the system has taken its last byte, and progress is what it takes.
+/// else out. An answer counts as running until the system has taken its last byte, and progress is what the client takes
+/// of the system: that asks for more only when a good part of its buffer is free, which with a slow client may be minutes.
 final class PatienceGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -17,8 +18,8 @@ final class PatienceGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private let progress: ConnectionProgress
     /// More is asked for, so silence is the client's.
     private var isReading = false
-    /// Bytes that wait for the system, and when they last became fewer or more.
-    private var left = 0
+    /// Bytes that wait for the system, and those that wait in it; and when one of the two was last another.
+    private var left = Waiting()
     private var leftChanged = NIODeadline.now()
     private var check: Scheduled<Void>?
 
@@ -57,10 +58,10 @@ final class PatienceGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func isOver(context: ChannelHandlerContext) -> Bool {
         let now = NIODeadline.now()
-        let left = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        let left = Waiting(context.channel)
         if left != self.left { self.leftChanged = now }
         self.left = left
-        guard left == 0 else {
+        guard left.here == 0 else {
             self.progress.answered = now
             return now - self.leftChanged > self.limits.stalled
         }
@@ -70,4 +71,34 @@ final class PatienceGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
         return self.progress.isBodyOpen && self.isReading && now - self.progress.heard > self.limits.idle
     }
+}
+
+/// What of a connection's answers waits, in bytes.
+private struct Waiting: Equatable {
+    var here = 0
+    /// In the system, with what it needs itself.
+    var there: UInt32 = 0
+
+    init() {}
+
+    init(_ channel: any Channel) {
+        self.here = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        guard self.here > 0, let socket = channel as? any SocketOptionProvider else { return }
+        let asked: EventLoopFuture<SocketMemory> = socket.unsafeGetSocketOption(
+            level: .socket, name: SocketMemory.option)
+        var queued: UInt32 = 0
+        asked.assumeIsolated().whenSuccess { queued = $0.queued }
+        self.there = queued
+    }
+}
+
+/// As the kernel counts it (`SO_MEMINFO`, linux/sock_diag.h).
+private struct SocketMemory: Sendable {
+    /// Allocated and allowed for receiving and sending, and allocated ahead.
+    var before: (UInt32, UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0, 0)
+    /// Not acknowledged by the other end.
+    var queued: UInt32 = 0
+    var after: (UInt32, UInt32, UInt32) = (0, 0, 0)
+
+    static let option = NIOBSDSocket.Option(rawValue: 55)
 }

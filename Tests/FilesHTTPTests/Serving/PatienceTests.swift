@@ -147,6 +147,35 @@ import Testing
         }
     }
 
+    /// What the parser does not read must not be read by the one who stands before it.
+    @Test(arguments: [
+        "GET /files/a HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n", "CONNECT x:1 HTTP/1.1\r\n",
+        "FOO /files/a HTTP/1.1\r\nContent-Length: 1000\r\n", "GET /files/a HTTP/2.0\r\n",
+    ])
+    func `nothing is answered behind what ends the reading of requests`(line: String) async throws {
+        try await DoorNode.with { node in
+            let alice = try await node.makeAccount("alice")
+            let head = "Host: x\r\nAuthorization: \(alice.authorization)\r\n"
+            for (name, byte) in [("a", UInt8(ascii: "A")), ("b", UInt8(ascii: "B"))] {
+                let path = "/files/\(name)"
+                #expect(try await node.files("PUT", path, alice, body: .init(repeating: byte, count: 9)).status == 201)
+            }
+            let hidden = Self.get("/files/b", alice)
+            // Fills the first piece that is read, so that what follows comes on its own.
+            let bare = "\(line)\(head)X: \r\n\r\n"
+            let padding = String(repeating: "x", count: max(0, 2_048 - bare.utf8.count))
+            let padded = "\(line)\(head)X: \(padding)\r\n\r\n"
+            let put = "PUT /files/c HTTP/1.1\r\n\(head)Content-Length: \(hidden.utf8.count)\r\n\r\n"
+            for first in ["", Self.get("/files/a", alice)] {
+                for rest in [[padded + hidden + hidden], [bare, put, hidden, hidden], [bare + put, hidden, hidden]] {
+                    let answer = try await RawConnection.open(port: node.filesPort).exchange([first] + rest)
+                    #expect(!answer.contains("BBBBBBBBB"), "\(answer)")
+                }
+            }
+            #expect(try await node.files("GET", "/files/c", alice).status == 404)
+        }
+    }
+
     @Test(arguments: [1_000_000, 211, 37, 5])
     func `requests are answered alike however their bytes are cut`(size: Int) async throws {
         try await DoorNode.with { node in

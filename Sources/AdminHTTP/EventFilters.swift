@@ -7,6 +7,7 @@ package import HTTPDoor
 package enum EventFilters {
     /// The longest page; the store is asked for one more, which tells whether there is a next one.
     package static let longest = 999
+    private static let list = "events"
 
     private enum Sort: String, CaseIterable {
         case id
@@ -23,29 +24,17 @@ package enum EventFilters {
         query.from = try Self.time("from", &reader)
         query.before = try Self.time("before", &reader)
         query.newestFirst = try reader.choice("sort", Sort.self) != .id
-        let list = Self.list(query)
-        query.after = try reader.value("cursor", PageCursor.expected) {
-            PageCursor.position(Int64.self, $0, of: list).flatMap { EventID(rawValue: $0) }
+        let limit = try reader.page(of: Self.list, &query, longest: Self.longest) { (content: Int64) in
+            EventID(rawValue: content)
         }
-        let limit = try reader.number("limit", in: 1...Int64(Self.longest)).map { Int($0) } ?? 100
-        query.limit = limit + 1
-        try reader.finish()
         return (query, limit)
     }
 
     package static func cursor(after event: EventRecord, _ query: EventQuery) -> String {
-        PageCursor.text(event.id.rawValue, of: Self.list(query))
+        PageCursor.text(event.id.rawValue, of: query.list(Self.list))
     }
 
     private static func time(_ name: String, _ reader: inout QueryReader) throws(Problem) -> Date? {
         try reader.value(name, "an RFC 3339 time, for example 2026-01-31T12:00:00Z") { Timestamp.date($0) }
-    }
-
-    /// All but the place and the length of the page.
-    private static func list(_ query: EventQuery) -> String {
-        var query = query
-        query.after = nil
-        query.limit = 0
-        return "events \(query)"
     }
 }

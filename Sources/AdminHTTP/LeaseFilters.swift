@@ -6,6 +6,7 @@ package import HTTPDoor
 package enum LeaseFilters {
     /// The longest page; the store is asked for one more, which tells whether there is a next one.
     package static let longest = 999
+    private static let list = "leases"
     private static let week: Int64 = 7 * 24 * 3_600
 
     package enum Sort: String, CaseIterable, Sendable {
@@ -24,25 +25,13 @@ package enum LeaseFilters {
         query.olderThan = try reader.number("older_than", in: 0...Self.week).map { .seconds($0) }
         query.youngerThan = try reader.number("younger_than", in: 0...Self.week).map { .seconds($0) }
         query.newestFirst = try reader.choice("sort", Sort.self) == .epochDescending
-        let list = Self.list(query)
-        query.after = try reader.value("cursor", PageCursor.expected) {
-            PageCursor.position(Int64.self, $0, of: list).flatMap { Epoch(rawValue: $0) }
+        let limit = try reader.page(of: Self.list, &query, longest: Self.longest) { (content: Int64) in
+            Epoch(rawValue: content)
         }
-        let limit = try reader.number("limit", in: 1...Int64(Self.longest)).map { Int($0) } ?? 100
-        query.limit = limit + 1
-        try reader.finish()
         return (query, limit)
     }
 
     package static func cursor(after lease: LeaseRecord, _ query: LeaseQuery) -> String {
-        PageCursor.text(lease.title.epoch.rawValue, of: Self.list(query))
-    }
-
-    /// All but the place and the length of the page.
-    private static func list(_ query: LeaseQuery) -> String {
-        var query = query
-        query.after = nil
-        query.limit = 0
-        return "leases \(query)"
+        PageCursor.text(lease.title.epoch.rawValue, of: query.list(Self.list))
     }
 }

@@ -128,6 +128,7 @@ package enum WebhookFilters {
     private enum Sort: String, CaseIterable { case name }
     /// The longest page; the store is asked for one more, which tells whether there is a next one.
     package static let longest = 999
+    private static let list = "webhooks"
 
     package static func query(
         _ items: [RequestTarget.QueryItem]
@@ -137,25 +138,13 @@ package enum WebhookFilters {
         query.account = try reader.value("account", "an account's name") { AccountName($0) }
         if reader.has("enabled") { query.enabled = try reader.flag("enabled") }
         _ = try reader.choice("sort", Sort.self)
-        let list = Self.list(query)
-        query.after = try reader.value("cursor", PageCursor.expected) {
-            PageCursor.position(String.self, $0, of: list).flatMap { WebhookName($0) }
+        let limit = try reader.page(of: Self.list, &query, longest: Self.longest) { (content: String) in
+            WebhookName(content)
         }
-        let limit = try reader.number("limit", in: 1...Int64(Self.longest)).map { Int($0) } ?? 100
-        query.limit = limit + 1
-        try reader.finish()
         return (query, limit)
     }
 
     package static func cursor(after webhook: Webhook, _ query: WebhookQuery) -> String {
-        PageCursor.text(webhook.name.description, of: Self.list(query))
-    }
-
-    /// All but the place and the length of the page.
-    private static func list(_ query: WebhookQuery) -> String {
-        var query = query
-        query.after = nil
-        query.limit = 0
-        return "webhooks \(query)"
+        PageCursor.text(webhook.name.description, of: query.list(Self.list))
     }
 }

@@ -116,6 +116,7 @@ package enum ScheduleFilters {
     private enum Sort: String, CaseIterable { case name }
     /// The longest page; the store is asked for one more, which tells whether there is a next one.
     package static let longest = 999
+    private static let list = "schedules"
 
     package static func query(
         _ items: [RequestTarget.QueryItem]
@@ -126,25 +127,13 @@ package enum ScheduleFilters {
         query.kind = try reader.value("kind", "a kind of job") { JobKind($0) }
         if reader.has("enabled") { query.enabled = try reader.flag("enabled") }
         _ = try reader.choice("sort", Sort.self)
-        let list = Self.list(query)
-        query.after = try reader.value("cursor", PageCursor.expected) {
-            PageCursor.position(String.self, $0, of: list).flatMap { ScheduleName($0) }
+        let limit = try reader.page(of: Self.list, &query, longest: Self.longest) { (content: String) in
+            ScheduleName(content)
         }
-        let limit = try reader.number("limit", in: 1...Int64(Self.longest)).map { Int($0) } ?? 100
-        query.limit = limit + 1
-        try reader.finish()
         return (query, limit)
     }
 
     package static func cursor(after schedule: Schedule, _ query: ScheduleQuery) -> String {
-        PageCursor.text(schedule.name.description, of: Self.list(query))
-    }
-
-    /// All but the place and the length of the page.
-    private static func list(_ query: ScheduleQuery) -> String {
-        var query = query
-        query.after = nil
-        query.limit = 0
-        return "schedules \(query)"
+        PageCursor.text(schedule.name.description, of: query.list(Self.list))
     }
 }

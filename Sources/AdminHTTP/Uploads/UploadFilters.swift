@@ -7,6 +7,7 @@ package import HTTPDoor
 package enum UploadFilters {
     /// The longest page; the store is asked for one more, which tells whether there is a next one.
     package static let longest = 999
+    private static let list = "uploads"
 
     package static func query(
         _ items: [RequestTarget.QueryItem]
@@ -16,25 +17,13 @@ package enum UploadFilters {
         query.account = try reader.value("account", "an account's name") { AccountName($0) }
         query.node = try reader.value("node", "a node's name") { NodeName($0) }
         query.status = try reader.choice("state", UploadStatus.self)
-        let list = Self.list(query)
-        query.after = try reader.value("cursor", PageCursor.expected) {
-            PageCursor.position(UUID.self, $0, of: list).map { UploadID($0) }
+        let limit = try reader.page(of: Self.list, &query, longest: Self.longest) { (content: UUID) in
+            UploadID(content)
         }
-        let limit = try reader.number("limit", in: 1...Int64(Self.longest)).map { Int($0) } ?? 100
-        query.limit = limit + 1
-        try reader.finish()
         return (query, limit)
     }
 
     package static func cursor(after upload: Upload, _ query: UploadQuery) -> String {
-        PageCursor.text(upload.id.rawValue, of: Self.list(query))
-    }
-
-    /// All but the place and the length of the page.
-    private static func list(_ query: UploadQuery) -> String {
-        var query = query
-        query.after = nil
-        query.limit = 0
-        return "uploads \(query)"
+        PageCursor.text(upload.id.rawValue, of: query.list(Self.list))
     }
 }

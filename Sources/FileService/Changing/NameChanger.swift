@@ -191,6 +191,8 @@ struct NameChanger: Sendable {
                     try await self.names.unfinished(account: account, path: path)
                 }
                 guard case .rollForward(let row) = NameConflict.step(row) else { continue }
+                // It is carried out, and this node is about to say so: once it is asked to make haste.
+                if patience.isNew, self.log.hurry(row.operation.id) { continue }
                 try await self.help(row)
                 waits = false
             }

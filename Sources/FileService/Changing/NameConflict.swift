@@ -20,10 +20,14 @@ package enum NameConflict {
 /// How long one request waits for others, in pauses that grow and are never equal.
 package struct ConflictPatience {
     private let until: ContinuousClock.Instant
-    private var pause: Duration = .milliseconds(4)
+    private var pause = Self.firstPause
+    private static let firstPause: Duration = .milliseconds(4)
     private static let longestPause: Duration = .milliseconds(100)
 
     package init(_ longest: Duration, from now: ContinuousClock.Instant) { self.until = now + longest }
+
+    /// Whether there was no pause yet.
+    package var isNew: Bool { self.pause == Self.firstPause }
 
     /// The next pause; nil when it would be too long a wait.
     ///

@@ -23,7 +23,10 @@ package struct FileLimits: Sendable, Hashable {
     /// How long an upload goes on into staging while the node is isolated.
     package var isolationPatience: Duration = .seconds(10)
     /// Records in one statement of the transfer log.
-    package var logBatch = 100
+    package var logBatch = 500
+    /// How long records are gathered for one statement while many come: what a killed node may leave unwritten of downloads,
+    /// and how long a published name stays in the table of unfinished changes.
+    package var logPace: Duration = .milliseconds(25)
     /// Records that wait to be written; then whoever adds one waits too.
     package var logQueue = 4_096
     /// How long the transfer log may take to write what it has when the node stops.

@@ -8,8 +8,8 @@ import struct Foundation.UUID
 
 /// Writes the transfer log behind the answers: decisions are durable before, so this may lag a little.
 ///
-/// Batches what comes while a statement is in flight; one is in flight, and none waits for a timer. When the queue
-/// is full, whoever adds to it waits. Transfers that run for a second are listed while they run, all in one
+/// One statement is in flight. What comes seldom leaves at once; what comes fast is gathered, for ``FileLimits/logPace``
+/// at most (``TransferLogLine``). When the queue is full, whoever adds to it waits. Transfers that run for a second are listed while they run, all in one
 /// statement a second. When the node stops, ``run()`` writes what is left, within ``FileLimits/logDrain``; what it
 /// cannot write of decided changes is written by whoever clears the node's departure.
 package final class TransferLog: Service {
@@ -35,6 +35,8 @@ package final class TransferLog: Service {
     private let arrived: AsyncStream<Void>
     private let arrival: AsyncStream<Void>.Continuation
     private static let pause: Duration = .milliseconds(100)
+    /// How often it is looked whether what is gathered may wait no more.
+    private static let look: Duration = .milliseconds(5)
 
     package init(
         names: any NameStore, transfers: any TransferStore, standing: any NodeStanding, limits: FileLimits,
@@ -45,7 +47,10 @@ package final class TransferLog: Service {
         self.standing = standing
         self.limits = limits
         self.logger = logger
-        self.state = Mutex(State(queue: TransferLogQueue(batch: limits.logBatch, limit: limits.logQueue)))
+        self.state = Mutex(
+            State(
+                queue: TransferLogQueue(
+                    batch: limits.logBatch, limit: limits.logQueue, pace: limits.logPace)))
         (self.arrived, self.arrival) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -68,6 +73,9 @@ package final class TransferLog: Service {
         self.state.withLock { state in if !state.stopped { state.queue.add(record) } }
         self.arrival.yield()
     }
+
+    /// Makes haste with a decided change that somebody waits for; false when it is not here (any more).
+    func hurry(_ operation: UUID) -> Bool { self.state.withLock { !$0.stopped && $0.queue.hurry(operation) } }
 
     /// Whether half of the queue is free.
     var hasRoom: Bool { self.backlog < self.limits.logQueue / 2 }
@@ -150,7 +158,17 @@ package final class TransferLog: Service {
 
     /// Ends when the queue is empty or, once the node stops, at the deadline.
     private func writeAll() async {
-        while let batch = self.nextBatch() {
+        while true {
+            let batch: TransferLogQueue.Batch
+            switch self.next() {
+            case .nothing: return
+            case .wait(let until):
+                // In short steps: nobody has to wake it who adds more, hurries, or stops it.
+                let step = min(until - ContinuousClock.now, Self.look)
+                do { try await Task.sleep(for: step) } catch { return }
+                continue
+            case .write(let next): batch = next
+            }
             let outcome = await self.write(batch)
             let (next, waiting) = self.state.withLock { state -> (TransferLogQueue.OnWritten, [Waiter]) in
                 let next = state.queue.wrote(batch, outcome)
@@ -170,10 +188,11 @@ package final class TransferLog: Service {
         }
     }
 
-    private func nextBatch() -> TransferLogQueue.Batch? {
-        self.state.withLock { state in
-            if let deadline = state.deadline, ContinuousClock.now >= deadline { return nil }
-            return state.queue.next()
+    private func next() -> TransferLogQueue.Next {
+        let now = ContinuousClock.now
+        return self.state.withLock { state in
+            if let deadline = state.deadline, now >= deadline { return .nothing }
+            return state.queue.next(at: now, isLast: state.deadline != nil)
         }
     }
 

@@ -1,7 +1,6 @@
 package import ClusterPorts
-import DequeModule
 
-import struct Foundation.UUID
+package import struct Foundation.UUID
 
 /// Decides what the transfer log writes next, and when whoever adds must wait.
 package struct TransferLogQueue {
@@ -34,60 +33,74 @@ package struct TransferLogQueue {
         case lost(Batch)
     }
 
-    private let batch: Int
-    private let limit: Int
-    private var finished: Deque<FinishedOperation> = []
-    private var records: Deque<TransferRecord> = []
-    private var size: Int
-    private var recordsNext = false
+    package enum Next: Equatable {
+        case write(Batch)
+        /// Nothing yet; ask again then, or when something was added that may not wait.
+        case wait(until: Instant)
+        case nothing
+    }
 
-    package init(batch: Int, limit: Int) {
-        self.batch = batch
+    package typealias Instant = ContinuousClock.Instant
+
+    private let limit: Int
+    private var finished: TransferLogLine<FinishedOperation>
+    private var records: TransferLogLine<TransferRecord>
+    private var recordsNext = false
+    private var isHurried = false
+
+    /// - Parameters:
+    ///   - batch: the most in one statement.
+    ///   - limit: entries of both kinds.
+    ///   - pace: from one statement of a kind to the next, while there is much of it.
+    package init(batch: Int, limit: Int, pace: Duration) {
         self.limit = limit
-        self.size = batch
+        self.finished = TransferLogLine(batch: batch, pace: pace)
+        self.records = TransferLogLine(batch: batch, pace: pace)
     }
 
     package var count: Int { self.finished.count + self.records.count }
     package var isFull: Bool { self.count >= self.limit }
 
-    package mutating func add(_ operation: FinishedOperation) { self.finished.append(operation) }
-    package mutating func add(_ record: TransferRecord) { self.records.append(record) }
+    package mutating func add(_ operation: FinishedOperation) { self.finished.add(operation) }
+    package mutating func add(_ record: TransferRecord) { self.records.add(record) }
+
+    /// Somebody waits for the end of a decided change: the next finished ones are written at once.
+    ///
+    /// - Returns: false when it is not here.
+    package mutating func hurry(_ operation: UUID) -> Bool {
+        guard self.finished.contains(where: { $0.operation.id == operation }) else { return false }
+        self.isHurried = true
+        return true
+    }
 
     /// What to write now; it stays in the queue until ``wrote(_:_:)``.
     ///
     /// Takes turns between the two kinds.
-    package mutating func next() -> Batch? {
+    ///
+    /// - Parameter isLast: the node stops, so nothing more is waited for.
+    package mutating func next(at now: Instant, isLast: Bool = false) -> Next {
+        let hurries = isLast || self.isFull
+        let finish = self.finished.due(at: now, hurries: hurries || self.isHurried)
+        let record = self.records.due(at: now, hurries: hurries)
+        guard let due = [finish, record].compactMap({ $0 }).min() else { return .nothing }
+        guard due <= now else { return .wait(until: due) }
+        let takesRecord = record.map { $0 <= now } ?? false
+        let takesFinish = finish.map { $0 <= now } ?? false
         self.recordsNext.toggle()
-        let takesRecords = self.finished.isEmpty || (self.recordsNext && !self.records.isEmpty)
-        if takesRecords {
-            return self.records.isEmpty ? nil : .record(Array(self.records.prefix(self.size)))
+        if takesRecord, self.recordsNext || !takesFinish {
+            return .write(.record(self.records.take(at: now)))
         }
-        return .finish(Array(self.finished.prefix(self.size)))
+        self.isHurried = false
+        return .write(.finish(self.finished.take(at: now)))
     }
 
     package mutating func wrote(_ batch: Batch, _ outcome: Outcome) -> OnWritten {
-        switch outcome {
-        case .written:
-            self.drop(batch)
-            self.size = self.batch
-            return .goOn
-        case .notNow:
-            return .pause
-        case .refused:
-            // One bad entry must not hold up the others: find it alone.
-            guard batch.count == 1 else {
-                self.size = 1
-                return .goOn
+        let isLost =
+            switch batch {
+            case .finish(let operations): self.finished.wrote(operations.count, outcome)
+            case .record(let records): self.records.wrote(records.count, outcome)
             }
-            self.drop(batch)
-            return .lost(batch)
-        }
-    }
-
-    private mutating func drop(_ batch: Batch) {
-        switch batch {
-        case .finish(let operations): self.finished.removeFirst(operations.count)
-        case .record(let records): self.records.removeFirst(records.count)
-        }
+        if isLost { return .lost(batch) }
+        return outcome == .notNow ? .pause : .goOn
     }
 }

@@ -2,6 +2,8 @@ import ClusterModel
 import ClusterPorts
 import PostgresDriver
 
+import struct Foundation.UUID
+
 /// Pieces of SQL about quotas, for accounts, decisions and ends of decisions.
 ///
 /// The order of locks is: the member; the account; homes by id; names by key; quotas by account; the cluster's row.
@@ -105,12 +107,13 @@ enum QuotaFragments {
             """
     }
 
-    /// Gives back what failed decisions had added, from the CTE `gone` with `account_id`, `completed` and the costs.
-    static let refunded: PostgresStatement = """
+    /// Gives back what failed decisions had added, from the CTE `gone` with `operation`, `account_id` and the costs.
+    static func refunded(_ failed: [UUID]) -> PostgresStatement {
+        """
         refunds as materialized (
             select account_id, quota_number, sum(cost_bytes)::int8 as bytes, sum(cost_files)::int8 as files,
                    sum(abs(cost_bytes))::int8 as churn_bytes, sum(abs(cost_files))::int8 as churn_files
-            from gone where not completed and quota_number is not null
+            from gone where operation = any (\(failed)) and quota_number is not null
             group by account_id, quota_number
         ), repaid as materialized (
             select q.account_id from flotilla.quota q
@@ -125,4 +128,5 @@ enum QuotaFragments {
             where q.account_id = r.account_id and q.number = r.quota_number and (select count(*) from repaid) > 0
         )
         """
+    }
 }

@@ -1,3 +1,5 @@
+import ClusterModel
+import ClusterPorts
 import PostgresDriver
 
 /// The piece of SQL that makes events of changes of names, in the statement that makes the changes final.
@@ -16,15 +18,22 @@ enum EventFragments {
     /// A move has two rows. The one without a subject stands for the change, so whoever removes it, and only he, makes
     /// the event.
     ///
-    /// - Parameter gone: a CTE with the columns of ``ofName``, `completed`, `shown` and `shown_target`.
-    static func tell(from gone: String) -> PostgresStatement {
-        """
-        case when exists (select from flotilla.webhook where enabled) then (
-            select coalesce(flotilla.tell(array_agg((
-                g.operation, g.account_id, g.account_name, g.change, g.is_folder, g.path, g.target, g.shown,
-                g.shown_target, g.size, g.digest, g.node)::flotilla.name_change)), 0) > 0
-            from \(unescaped: gone) g where g.subject is null and g.completed
-        ) else false end
-        """
+    /// - Parameters:
+    ///   - records: of the changes; their ids are those of the operations.
+    ///   - gone: a CTE with the columns of ``ofName``.
+    static func tell(of records: [TransferRecord], from gone: String) -> PostgresStatement {
+        let completed = records.filter { $0.status == .completed }
+        return """
+            case when exists (select from flotilla.webhook where enabled) then (
+                select coalesce(flotilla.tell(array_agg((
+                    g.operation, g.account_id, g.account_name, g.change, g.is_folder, g.path, g.target, s.shown,
+                    s.shown_target, g.size, g.digest, g.node)::flotilla.name_change)), 0) > 0
+                from \(unescaped: gone) g join unnest(
+                    \(completed.map(\.id)), \(completed.map(\.path.description)),
+                    \(completed.map { $0.target?.description })
+                ) as s (operation, shown, shown_target) on s.operation = g.operation
+                where g.subject is null
+            ) else false end
+            """
     }
 }

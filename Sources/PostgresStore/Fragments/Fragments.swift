@@ -176,9 +176,9 @@ enum Fragments {
     /// Whether another operation moves or removes a folder of the home `h` that a path lies in.
     static func isBusy(_ path: PostgresStatement, for operation: PostgresStatement) -> PostgresStatement {
         """
-        exists (
+        (cardinality(h.busy) > 0 and exists (
             select from unnest(h.busy, h.busy_operation) as b (folder, operation)
-            where b.operation <> \(operation) and \(Self.within(path, "b.folder")))
+            where b.operation <> \(operation) and \(Self.within(path, "b.folder"))))
         """
     }
 

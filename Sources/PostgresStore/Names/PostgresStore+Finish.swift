@@ -14,38 +14,14 @@ extension PostgresStore {
         guard !finished.isEmpty else { return [] }
         let byOperation = Self.merged(finished)
         try Self.check(batch: byOperation.count)
-        let names = byOperation.flatMap { item in item.names.map { (item, $0) } }
         let records = byOperation.map { item in
             var record = item.record
             record.id = item.operation.id
             return record
         }
-        let statement: PostgresStatement = """
-            with asked as materialized (
-                select * from unnest(
-                    \(names.map { $0.0.operation.id }), \(names.map { $0.0.operation.account.rawValue }),
-                    \(names.map { Data($0.1.bytes) }), \(names.map { $0.0.record.status == .completed }),
-                    \(names.map { $0.0.record.path.description }), \(names.map { $0.0.record.target?.description })
-                ) as a (operation, account_id, path, completed, shown, shown_target)
-            ), locked as materialized (
-                select n.account_id, n.path_key, n.operation, a.completed, a.shown, a.shown_target
-                from asked a
-                join flotilla.name n on n.account_id = a.account_id and n.path_key = sha256(a.path)
-                where n.operation = a.operation and n.state = 'decided'
-                order by n.account_id, n.path_key
-                for update of n
-            ), gone as (
-                delete from flotilla.name n using locked l
-                where n.account_id = l.account_id and n.path_key = l.path_key and n.operation = l.operation
-                  and n.state = 'decided'
-                returning \(EventFragments.ofName), l.completed, l.shown, l.shown_target, n.quota_number,
-                          n.cost_bytes, n.cost_files
-            ), \(QuotaFragments.refunded), logged as (
-                \(TransferRow.upsert(records, where: "r.id in (select operation from gone)"))
-            )
-            select operation, \(EventFragments.tell(from: "gone")) from gone group by operation
-            """
-        let rows = try await self.makingJobs(statement)
+        let rows = try await self.logging(records) { (records, expecting) throws(StoreError) in
+            try await self.makingJobs(Self.finish(byOperation, records, expecting))
+        }
         var operations: Set<UUID> = []
         var hasJobs = false
         for row in rows {
@@ -54,6 +30,38 @@ extension PostgresStore {
         }
         if hasJobs { self.doorbell?.ring() }
         return operations
+    }
+
+    /// What is locked with others, or deleted by them, comes along as a copy of its whole row: so those are narrow.
+    private static func finish(
+        _ finished: [FinishedOperation], _ records: [TransferRecord], _ expecting: TransferRow.Expectation
+    ) -> PostgresStatement {
+        let names = finished.flatMap { item in item.names.map { (item, $0) } }
+        let inGone: PostgresStatement = "r.id in (select operation from gone)"
+        let failed = records.filter { $0.status != .completed }.map(\.id)
+        return """
+            with asked as materialized (
+                select operation, account_id, sha256(path) as path_key from unnest(
+                    \(names.map { $0.0.operation.id }), \(names.map { $0.0.operation.account.rawValue }),
+                    \(names.map { Data($0.1.bytes) })
+                ) as a (operation, account_id, path)
+            ), locked as materialized (
+                select n.account_id, n.path_key, n.operation
+                from asked a
+                join flotilla.name n on n.account_id = a.account_id and n.path_key = a.path_key
+                where n.operation = a.operation and n.state = 'decided'
+                order by n.account_id, n.path_key
+                for update of n
+            ), gone as (
+                delete from flotilla.name n using locked l
+                where n.account_id = l.account_id and n.path_key = l.path_key and n.operation = l.operation
+                  and n.state = 'decided'
+                returning \(EventFragments.ofName), n.quota_number, n.cost_bytes, n.cost_files
+            ), \(QuotaFragments.refunded(failed)), logged as (
+                \(TransferRow.insertion(of: records, expecting: expecting, where: inGone))
+            )
+            select operation, \(EventFragments.tell(of: records, from: "gone")) from gone group by operation
+            """
     }
 
     /// Jobs that find no partition must not keep a change from its end: without a leader for long they run out, and then

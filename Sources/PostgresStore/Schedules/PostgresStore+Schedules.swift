@@ -132,27 +132,14 @@ extension PostgresStore: ScheduleStore {
             name, ifRevision: revision, by: "delete from flotilla.schedule c using target t")
     }
 
-    /// - Parameter order: changes the row `c` of the schedule in `target`; what it needs to hold is added
-    ///   here.
     private func changed(
         _ name: ScheduleName, ifRevision revision: Int64?, by order: PostgresStatement
     ) async throws(StoreError) -> ChangeAnswer<Schedule> {
-        let rows = try await self.run(
-            """
-            with target as materialized (
-                select id, revision from flotilla.schedule where name = \(name.description) for update
-            ), s as (
-                \(order)
-                where c.id = t.id and (\(revision) is null or t.revision = \(revision))
-                returning c.*
-            ), \(Self.heard(ifAny: "s"))
-            select t.revision, s.id is not null, \(ScheduleRow.columns) from target t left join s on true
-            """)
-        guard let row = rows.first else { return .unknown }
-        guard try row.reading(column: 1, as: Bool.self) else {
-            return .conflict(revision: try row.reading(column: 0, as: Int64.self))
-        }
-        return .changed(try ScheduleRow.schedule(row, from: 2))
+        try await self.changed(
+            name.description, in: "flotilla.schedule", as: "s", ifRevision: revision, by: order,
+            also: ", \(Self.heard(ifAny: "s"))",
+            columns: ScheduleRow.columns
+        ) { (row) throws(StoreError) in try ScheduleRow.schedule(row, from: 2) }
     }
 
     /// Lets every node hear of it with its next heartbeat.

@@ -11,14 +11,31 @@ extension PostgresStore {
         guard !records.isEmpty else { return }
         let newest = Dictionary(records.map { ($0.id, $0) }) { _, later in later }
         try Self.check(batch: newest.count)
-        let row = try await self.one(
-            """
-            with \(Fragments.me(right)), logged as (
-                \(TransferRow.upsert(Array(newest.values), where: "exists (select from me)"))
-            )
-            select exists (select from me)
-            """)
+        let row = try await self.logging(Array(newest.values)) { (records, expecting) throws(StoreError) in
+            try await self.one(
+                """
+                with \(Fragments.me(right)), logged as (
+                    \(TransferRow.insertion(of: records, expecting: expecting, where: "exists (select from me)"))
+                )
+                select exists (select from me)
+                """)
+        }
         guard try row.reading(Bool.self) else { throw .fenced }
+    }
+
+    /// Runs a statement that inserts records, once more if it was refused because one of them is there against what was
+    /// expected.
+    func logging<Answer>(
+        _ records: [TransferRecord],
+        _ statement: ([TransferRecord], TransferRow.Expectation) async throws(StoreError) -> Answer
+    ) async throws(StoreError) -> Answer {
+        let expecting = TransferRow.expectation(records)
+        do throws(StoreError) {
+            return try await statement(records, expecting)
+        } catch {
+            guard expecting == .none, error.isRefusal(.uniqueViolation) else { throw error }
+            return try await statement(records, .some)
+        }
     }
 
     /// Only of an incarnation whose death is recorded.

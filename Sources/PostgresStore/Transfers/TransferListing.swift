@@ -1,16 +1,16 @@
 import ClusterModel
-import ClusterPorts
-import PostgresDriver
+package import ClusterPorts
+package import PostgresDriver
 
 import struct Foundation.Data
 
 /// Turns a question to the transfer log into SQL; every value is a parameter.
-enum TransferListing {
+package enum TransferListing {
     /// The most records of a page.
     static let limit = 1_000
 
     /// Not prepared: each set of filters is planned for its own values.
-    static func statement(_ query: TransferQuery) -> PostgresStatement {
+    package static func statement(_ query: TransferQuery) -> PostgresStatement {
         var statement: PostgresStatement = "select \(TransferRow.columns) from flotilla.transfer where true"
         for condition in Self.filters(query) { statement.append(" and \(condition)") }
         let key = Self.key(query.sort)

@@ -100,25 +100,12 @@ extension PostgresStore: WebhookStore {
             name, ifRevision: revision, by: "delete from flotilla.webhook c using target t")
     }
 
-    /// - Parameter order: changes the row `c` of the webhook in `target`; what it needs to hold is added here.
     private func changed(
         _ name: WebhookName, ifRevision revision: Int64?, by order: PostgresStatement
     ) async throws(StoreError) -> ChangeAnswer<Webhook> {
-        let rows = try await self.run(
-            """
-            with target as materialized (
-                select id, revision from flotilla.webhook where name = \(name.description) for update
-            ), w as (
-                \(order)
-                where c.id = t.id and (\(revision) is null or t.revision = \(revision))
-                returning c.*
-            )
-            select t.revision, w.id is not null, \(WebhookRow.columns) from target t left join w on true
-            """)
-        guard let row = rows.first else { return .unknown }
-        guard try row.reading(column: 1, as: Bool.self) else {
-            return .conflict(revision: try row.reading(column: 0, as: Int64.self))
-        }
-        return .changed(try WebhookRow.webhook(row, from: 2))
+        try await self.changed(
+            name.description, in: "flotilla.webhook", as: "w", ifRevision: revision, by: order,
+            columns: WebhookRow.columns
+        ) { (row) throws(StoreError) in try WebhookRow.webhook(row, from: 2) }
     }
 }

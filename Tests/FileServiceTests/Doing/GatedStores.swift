@@ -111,8 +111,8 @@ struct GatedTransfers: TransferStore {
 /// Loses one reply of a decision, after it was carried out or instead of it; the node lives on.
 ///
 /// Then nobody can read the row for a while.
-final class ForgetfulNames: NameStore {
-    private let inner: any NameStore
+final class ForgetfulNames: ForwardingNames {
+    let inner: any NameStore
     private let carriesOut: Bool
     private let silence: Duration
     private let silentUntil = Mutex<ContinuousClock.Instant?>(nil)
@@ -134,11 +134,6 @@ final class ForgetfulNames: NameStore {
         self.silentUntil.withLock { $0 = .now + self.silence }
         throw .mayHaveRun("lost")
     }
-    func reserve(
-        _ names: [HomePath], for operation: ClusterPorts.Operation, by right: NodeRight
-    ) async throws(StoreError) -> DecisionAnswer {
-        try await self.inner.reserve(names, for: operation, by: right)
-    }
     func decide(
         _ change: NameChange, costing cost: ChangeCost?, of operation: ClusterPorts.Operation,
         by right: NodeRight
@@ -153,37 +148,8 @@ final class ForgetfulNames: NameStore {
         }
         throw .mayHaveRun("lost")
     }
-    func abandon(
-        _ operation: ClusterPorts.Operation, of incarnation: Incarnation
-    ) async throws(StoreError) {
-        try await self.inner.abandon(operation, of: incarnation)
-    }
-    func mark(
-        folders: [HomePath], for operation: ClusterPorts.Operation, by right: NodeRight
-    ) async throws(StoreError) -> DecisionAnswer {
-        try await self.inner.mark(folders: folders, for: operation, by: right)
-    }
-    func release(
-        folders: [HomePath], of operation: ClusterPorts.Operation, by right: NodeRight
-    ) async throws(StoreError) {
-        try await self.inner.release(folders: folders, of: operation, by: right)
-    }
     func unfinished(account: AccountID, path: HomePath) async throws(StoreError) -> UnfinishedName? {
         if let until = self.silentUntil.withLock({ $0 }), until > .now { throw .notRun("silent") }
         return try await self.inner.unfinished(account: account, path: path)
-    }
-    func unfinished(
-        account: AccountID, below folder: HomePath, limit: Int
-    ) async throws(StoreError) -> [UnfinishedName] {
-        try await self.inner.unfinished(account: account, below: folder, limit: limit)
-    }
-    func unfinished(of incarnation: Incarnation, limit: Int) async throws(StoreError) -> [UnfinishedName] {
-        try await self.inner.unfinished(of: incarnation, limit: limit)
-    }
-    func abandonAll(of departed: Incarnation) async throws(StoreError) -> Int {
-        try await self.inner.abandonAll(of: departed)
-    }
-    func finish(_ finished: [FinishedOperation]) async throws(StoreError) -> Set<UUID> {
-        try await self.inner.finish(finished)
     }
 }

@@ -114,7 +114,7 @@ let package = Package(
             swiftSettings: ours),
         .target(
             name: "SharedMount",
-            dependencies: ["ClusterModel", "ClusterPorts", "CLinux", crypto, logging, nioCore, nioPosix],
+            dependencies: ["ClusterModel", "ClusterPorts", "CLinux", crypto, logging, nioCore],
             swiftSettings: bridging),
         .target(
             name: "EmbeddedPostgres", dependencies: ["CLinux", lifecycle, logging], swiftSettings: ours),

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -134,6 +136,14 @@ int64_t flotilla_copy_range(int from, int to, int64_t offset, int64_t place, int
     return copy_file_range(from, &source, to, &target, (size_t)count, 0);
 }
 
+int flotilla_spread_subfolders(int fd) {
+    int flags = 0;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0) return -1;
+    if (flags & FS_TOPDIR_FL) return 0;
+    flags |= FS_TOPDIR_FL;
+    return ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
 int flotilla_is_local(int fd) {
     struct statfs found;
     if (fstatfs(fd, &found) < 0) return 0;
@@ -177,6 +187,12 @@ int64_t flotilla_read_folder(int fd, void *buffer, size_t size) {
 
 int flotilla_open_nameless(int folder, mode_t mode) {
     return openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+}
+
+int flotilla_link_nameless(int fd, int folder, const char *name) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, path, folder, name, AT_SYMLINK_FOLLOW);
 }
 
 // MARK: Processes

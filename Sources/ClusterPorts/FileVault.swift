@@ -7,7 +7,21 @@ package import struct Foundation.UUID
 ///
 /// Every call may block its caller's task and never a thread of the concurrency pool; each fails with
 /// ``VaultError``. Nothing here rests on locks of the file system or on times of other machines.
-package protocol FileVault: MountGuard, StagingArea, HomeFolders, FolderTrees, NamePublisher, HomeTally {}
+package protocol FileVault: MountGuard, StagingArea, HomeFolders, FolderTrees, NamePublisher, HomeTally {
+    /// Looks at the path and, unless the look is objected to, stages all of a small file and makes it durable: one call
+    /// for what ``StagingArea/stage(_:for:)``, ``StagedFile/append(_:)`` and ``StagedFile/seal()`` do.
+    ///
+    /// When it fails, what it staged is removed, or goes when this node has departed.
+    func stageWhole(
+        _ whole: WholeFile, for incarnation: Incarnation,
+        unless objected: @escaping @Sendable (PathLook) -> Bool
+    ) async throws(VaultError) -> WholeStaging
+    /// Looks at the path and, unless the look is objected to, begins a staged file: one call for both.
+    func begin(
+        _ operation: UUID, for incarnation: Incarnation, at path: HomePath, in account: AccountName,
+        unless objected: @escaping @Sendable (PathLook) -> Bool
+    ) async throws(VaultError) -> BegunStaging
+}
 
 /// Whose the mount is.
 package protocol MountGuard: Sendable {
@@ -80,12 +94,24 @@ package protocol StagingArea: Sendable {
 /// Dropped without ``seal()`` it is to be discarded.
 package protocol StagedFile: Sendable {
     var name: StagedName { get }
-    /// Writes after what was written before, and goes on with the digest. Answers the bytes written so far.
-    func append(_ bytes: ByteBuffer) async throws(VaultError) -> Int64
-    /// Makes it durable: data synced, close checked. Nothing can be written afterwards.
-    func seal() async throws(VaultError) -> SealedFile
+    /// Writes after what was written before, and goes on with the digest. Answers the bytes of all so far.
+    ///
+    /// Returns when what was appended before is written: these may still be on their way, and fail the next call.
+    func append(_ pieces: [ByteBuffer]) async throws(VaultError) -> Int64
+    /// Whether what was appended last is still on its way.
+    var isWriting: Bool { get }
+    /// Writes the last pieces and makes all durable: data synced, close checked. Nothing can be written afterwards.
+    func seal(_ pieces: [ByteBuffer]) async throws(VaultError) -> SealedFile
     /// Closes and removes it; never fails.
     func discard() async
+}
+
+extension StagedFile {
+    package func append(_ bytes: ByteBuffer) async throws(VaultError) -> Int64 {
+        try await self.append([bytes])
+    }
+
+    package func seal() async throws(VaultError) -> SealedFile { try await self.seal([]) }
 }
 
 package struct SealedFile: Sendable, Hashable {
@@ -249,9 +275,9 @@ package enum FilePiece: Sendable {
 /// Each can be done by any node and again.
 package protocol NamePublisher: Sendable {
     /// Renames the staged thing to its path and syncs the folder; makes missing parents, synced too.
-    func publish(
+    func show(
         _ staged: StagedIdentity, as path: HomePath, in account: AccountName, replacing: Bool
-    ) async throws(VaultError) -> PublishOutcome
+    ) async throws(VaultError) -> Shown
 
     /// Moves what stands at `from` if it has the identity, and only where nothing stands; syncs both folders.
     func move(
@@ -265,6 +291,27 @@ package protocol NamePublisher: Sendable {
 
     /// Makes the folder and its missing parents, durable; existing ones are fine.
     func makeFolders(_ path: HomePath, in account: AccountName) async throws(VaultError)
+}
+
+extension NamePublisher {
+    /// The same, for who does not want to know how it looks.
+    package func publish(
+        _ staged: StagedIdentity, as path: HomePath, in account: AccountName, replacing: Bool
+    ) async throws(VaultError) -> PublishOutcome {
+        try await self.show(staged, as: path, in: account, replacing: replacing).outcome
+    }
+}
+
+/// What became of a publication.
+package struct Shown: Sendable, Hashable {
+    package var outcome: PublishOutcome
+    /// Of what is published, as a download shows it; nil where somebody else has replaced it since.
+    package var status: FileStatus?
+
+    package init(_ outcome: PublishOutcome, status: FileStatus? = nil) {
+        self.outcome = outcome
+        self.status = status
+    }
 }
 
 package enum PublishOutcome: Sendable, Hashable {

@@ -18,8 +18,14 @@ package protocol SegmentArea: Sendable {
 /// ``close()``: what the kernel kept nobody knows.
 package protocol SegmentFile: Sendable {
     var name: StagedName { get }
-    /// Writes all of it there.
-    func write(_ bytes: ByteBuffer, at offset: Int64) async throws(VaultError)
+    /// Writes all of it there, one after the other, and does what goes along with it on the same thread.
+    ///
+    /// Returns when what was written before is there: this may still be on its way, and fail the next call.
+    func write(
+        _ pieces: [ByteBuffer], at offset: Int64, along: @escaping @Sendable () -> Void
+    ) async throws(VaultError)
+    /// Returns when all that was written is there; makes nothing durable.
+    func rest() async throws(VaultError)
     /// Up to `count` bytes, 8 MiB at most; empty at the end of the file.
     func read(from offset: Int64, count: Int) async throws(VaultError) -> ByteBuffer
     /// Copies bytes of another staged file, so that the first one stands at `place` here; fails when it has fewer.
@@ -29,4 +35,10 @@ package protocol SegmentFile: Sendable {
     /// Makes a whole file of it: bytes beyond `size` go, all is durable, close checked.
     func seal(size: Int64) async throws(VaultError) -> StagedIdentity
     func close()
+}
+
+extension SegmentFile {
+    package func write(_ bytes: ByteBuffer, at offset: Int64) async throws(VaultError) {
+        try await self.write([bytes], at: offset) {}
+    }
 }

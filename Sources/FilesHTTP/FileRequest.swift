@@ -33,6 +33,7 @@ package enum FileRequest: Sendable, Equatable {
             options.replaces = self.replaces
             options.ifMatch = self.ifMatch
             options.expectedDigest = self.digests.sha256
+            options.isBodyAskedFor = self.waits
             return options
         }
     }

@@ -10,6 +10,9 @@ enum Layout {
     static let trash = ".flotilla/trash"
     static let incarnations = ".flotilla/incarnations"
     static let homes = "homes"
+    /// Below them staged files begin, without a name; where they are missing that happens elsewhere.
+    static let cradles = ".flotilla/cradles"
+    static let cradleCount = 32
     /// Below `own`: an empty folder for the trash of a full file system.
     static let spareFolder = Array("spare".utf8)
     /// Made when the mount is established, parents first.

@@ -38,6 +38,7 @@ extension MountRoot {
                 try staging.ensureFolder(Array("\(prefix)\(incarnation)".utf8), syncing: true)
             }
         }
+        self.makeCradles()
         for old in noted.dropLast(Layout.keptIncarnations) {
             try naming("\(Layout.incarnations)/\(old)") { () throws(SystemFailure) in
                 try Entry(folder: folder, name: Array("\(old)".utf8)).unlinkIfThere()

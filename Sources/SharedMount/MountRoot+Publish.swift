@@ -8,8 +8,8 @@ extension MountRoot {
 
     func publish(
         _ staged: StagedIdentity, as path: HomePath, in account: AccountName, replacing: Bool
-    ) throws(VaultError) -> PublishOutcome {
-        guard let parent = path.parent, let name = path.name else { return .blocked(by: .folder) }
+    ) throws(VaultError) -> Shown {
+        guard let parent = path.parent, let name = path.name else { return Shown(.blocked(by: .folder)) }
         for _ in 0..<Self.attempts {
             guard let source = try self.stagedEntry(staged.name),
                 let found = try naming(
@@ -20,7 +20,7 @@ extension MountRoot {
                     "staging \(staged.name) is not what was sealed: \(found) instead of \(staged.identity)")
             }
             switch try self.makePlace(parent, in: account) {
-            case .blocked(let kind): return .blocked(by: kind)
+            case .blocked(let kind): return Shown(.blocked(by: kind))
             case .missing: continue
             case .open(let folder):
                 let target = Entry(folder: folder, name: name)
@@ -36,11 +36,11 @@ extension MountRoot {
     /// Nil when the folder of the target went away: look it up again.
     private func publish(
         _ source: Entry, _ identity: FileIdentity, as target: Entry, replacing: Bool
-    ) throws(SystemFailure) -> PublishOutcome? {
+    ) throws(SystemFailure) -> Shown? {
         let standing = try target.status()
         if let standing, standing.identity != identity {
             guard replacing, !identity.isFolder, standing.kind == .file else {
-                return .blocked(by: standing.kind)
+                return Shown(.blocked(by: standing.kind))
             }
         }
         do {
@@ -59,32 +59,38 @@ extension MountRoot {
             if there?.identity == identity {
                 if here == identity { try source.unlinkIfThere() }
             } else if here == nil {
-                return .superseded
+                return Shown(.superseded)
             } else if let there {
                 // Replacing what is a file now failed for a reason of its own.
                 guard there.kind != .file || [EEXIST, ENOTDIR].contains(error.code) else { throw error }
-                return .blocked(by: there.kind)
+                return Shown(.blocked(by: there.kind))
             } else {
                 guard error.code == ENOENT else { throw error }
                 return nil
             }
         }
+        return try self.published(target, identity)
+    }
+
+    /// Syncs the folder; what is shown carries the change time that the rename gave it.
+    private func published(_ target: Entry, _ identity: FileIdentity) throws(SystemFailure) -> Shown {
         try target.folder.sync()
-        return .published
+        // It is published, whatever this look says; and somebody may have been here since.
+        guard let shown = try? target.status(), shown.identity == identity else { return Shown(.published) }
+        return Shown(.published, status: shown)
     }
 
     private func publishedEarlier(
         _ staged: StagedIdentity, as path: HomePath, in account: AccountName
-    ) throws(VaultError) -> PublishOutcome {
+    ) throws(VaultError) -> Shown {
         guard let parent = path.parent, let name = path.name,
             case .open(let folder) = try self.place(parent, in: account)
-        else { return .superseded }
+        else { return Shown(.superseded) }
         return try naming(path.description) { () throws(SystemFailure) in
-            guard try Entry(folder: folder, name: name).identity() == staged.identity else {
-                return .superseded
-            }
-            try folder.sync()  // Who renamed it may not have come to it.
-            return .published
+            let target = Entry(folder: folder, name: name)
+            guard try target.identity() == staged.identity else { return Shown(.superseded) }
+            // Synced once more: who renamed it may not have come to it.
+            return try self.published(target, staged.identity)
         }
     }
 }

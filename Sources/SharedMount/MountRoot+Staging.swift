@@ -7,7 +7,7 @@ import struct Foundation.UUID
 
 extension MountRoot {
     /// A name in staging that nobody else ever uses.
-    private func freshName(
+    func freshName(
         _ operation: UUID, _ incarnation: Incarnation, isSegment: Bool = false
     ) -> StagedName {
         StagedName(
@@ -15,16 +15,14 @@ extension MountRoot {
             file: (isSegment ? "." : "") + "\(operation.uuidString.lowercased())-\(Layout.randomDigits())")
     }
 
-    /// Its folder and the file, which the caller may remove by the folder later.
-    func stage(
-        _ operation: UUID, for incarnation: Incarnation, isSegment: Bool = false
+    /// A segment's file and its folder.
+    func makeSegment(
+        _ upload: UploadID, for incarnation: Incarnation
     ) throws(VaultError) -> (name: StagedName, folder: Descriptor, file: Descriptor) {
-        let name = self.freshName(operation, incarnation, isSegment: isSegment)
+        let name = self.freshName(upload.rawValue, incarnation, isSegment: true)
         return try naming("staging \(name)") { () throws(SystemFailure) in
             let folder = try self.folder.openFolder(Layout.folder(of: name))
-            let file = try folder.open(
-                Array(name.file.utf8), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: Layout.fileMode)
-            return (name, folder, file)
+            return (name, folder, try folder.create(name))
         }
     }
 

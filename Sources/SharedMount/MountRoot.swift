@@ -2,6 +2,7 @@ import CLinux
 import ClusterModel
 import ClusterPorts
 import Glibc
+import Synchronization
 
 /// The opened root of the mount; everything is looked up beneath it.
 ///
@@ -14,6 +15,8 @@ final class MountRoot: Sendable {
     let emulating: Bool
     /// On a disk of this machine: what is cached of it can be read without anybody else's doing.
     let isLocal: Bool
+    /// Opened by the first file that is born in one.
+    let cradles = Mutex<[Descriptor]?>(nil)
 
     /// Fails with `foreign` when the root is not there.
     init(path: String, emulating: Bool) throws(VaultError) {

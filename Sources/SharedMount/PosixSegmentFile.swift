@@ -6,12 +6,15 @@ import NIOCore
 import Synchronization
 
 /// A segment's file; its owner's calls take turns, except that a sync may run beside writes.
+///
+/// One write is on its way while the bytes of the next come.
 final class PosixSegmentFile: SegmentFile {
     let name: StagedName
     private let root: MountRoot
     private let folder: Descriptor
     private let file: Mutex<Descriptor?>
     private let calls: BlockingCalls
+    private let behind = WriteBehind()
     /// Whether the name is durable.
     private let isNamed: Mutex<Bool>
 
@@ -33,15 +36,28 @@ final class PosixSegmentFile: SegmentFile {
 
     deinit { self.close() }
 
-    func write(_ bytes: ByteBuffer, at offset: Int64) async throws(VaultError) {
-        try await self.perform { file throws(SystemFailure) in
-            try unsafe bytes.withUnsafeReadableBytes { (raw) throws(SystemFailure) in
-                try unsafe file.write(raw, at: offset)
+    func write(
+        _ pieces: [ByteBuffer], at offset: Int64, along: @escaping @Sendable () -> Void
+    ) async throws(VaultError) {
+        let file = try self.open()
+        let what = "staging \(self.name)"
+        try await self.behind.begin(on: self.calls) { () throws(VaultError) in
+            try naming(what) { () throws(SystemFailure) in
+                var place = offset
+                for piece in pieces {
+                    try unsafe piece.withUnsafeReadableBytes { (raw) throws(SystemFailure) in
+                        try unsafe file.write(raw, at: place)
+                    }
+                    place += Int64(piece.readableBytes)
+                }
+                // Early enough that the next sync has little left to do; an error shows there.
+                _ = flotilla_start_writing_out(file.raw, offset, place - offset)
             }
-            // Early enough that the next sync has little left to do; an error shows there.
-            _ = flotilla_start_writing_out(file.raw, offset, Int64(bytes.readableBytes))
+            along()
         }
     }
+
+    func rest() async throws(VaultError) { try await self.behind.rest() }
 
     func read(from offset: Int64, count: Int) async throws(VaultError) -> ByteBuffer {
         let count = min(max(count, 0), PosixOpenedFile.longestRead)
@@ -139,10 +155,17 @@ final class PosixSegmentFile: SegmentFile {
         self.calls.runLater { withExtendedLifetime(old) {} }
     }
 
+    private func open() throws(VaultError) -> Descriptor {
+        guard let file = self.file.withLock({ $0 }) else { throw .failed("staging \(self.name) was closed") }
+        return file
+    }
+
+    /// Behind what was written before.
     private func perform<Answer: Sendable>(
         _ body: @escaping @Sendable (Descriptor) throws(SystemFailure) -> Answer
     ) async throws(VaultError) -> Answer {
-        guard let file = self.file.withLock({ $0 }) else { throw .failed("staging \(self.name) was closed") }
+        let file = try self.open()
+        try await self.behind.rest()
         let what = "staging \(self.name)"
         return try await self.calls.run { () throws(VaultError) in
             try naming(what) { () throws(SystemFailure) in try body(file) }

@@ -11,7 +11,6 @@ package import struct Foundation.UUID
 package final class PosixVault: FileVault {
     private let root: CurrentRoot
     private let calls: BlockingCalls
-    private let budget = GatherBudget()
     private let probe = Probe()
     private let kept = KeptScans()
     private let logger: Logger
@@ -87,11 +86,31 @@ extension PosixVault {
     package func stage(
         _ operation: UUID, for incarnation: Incarnation
     ) async throws(VaultError) -> any StagedFile {
-        let (calls, budget) = (self.calls, self.budget)
+        let calls = self.calls
         return try await self.perform { root throws(VaultError) in
-            let staged = try root.stage(operation, for: incarnation)
-            return PosixStagedFile(
-                name: staged.name, folder: staged.folder, file: staged.file, calls: calls, budget: budget)
+            PosixStagedFile(try root.begin(operation, for: incarnation), calls: calls)
+        }
+    }
+
+    package func stageWhole(
+        _ whole: WholeFile, for incarnation: Incarnation,
+        unless objected: @escaping @Sendable (PathLook) -> Bool
+    ) async throws(VaultError) -> WholeStaging {
+        try await self.perform { root throws(VaultError) in
+            try root.stageWhole(whole, for: incarnation, unless: objected)
+        }
+    }
+
+    package func begin(
+        _ operation: UUID, for incarnation: Incarnation, at path: HomePath, in account: AccountName,
+        unless objected: @escaping @Sendable (PathLook) -> Bool
+    ) async throws(VaultError) -> BegunStaging {
+        let calls = self.calls
+        return try await self.perform { root throws(VaultError) in
+            let look = try root.look(at: path, in: account)
+            if objected(look) { return BegunStaging(look: look, file: nil) }
+            let writing = try root.begin(operation, for: incarnation)
+            return BegunStaging(look: look, file: PosixStagedFile(writing, calls: calls))
         }
     }
 
@@ -176,7 +195,7 @@ extension PosixVault: SegmentArea {
     ) async throws(VaultError) -> any SegmentFile {
         let calls = self.calls
         return try await self.perform { root throws(VaultError) in
-            let made = try root.stage(upload.rawValue, for: incarnation, isSegment: true)
+            let made = try root.makeSegment(upload, for: incarnation)
             return PosixSegmentFile(
                 name: made.name, isNamed: false, root: root, folder: made.folder, file: made.file,
                 calls: calls)
@@ -278,9 +297,9 @@ extension PosixVault {
 }
 
 extension PosixVault {
-    package func publish(
+    package func show(
         _ staged: StagedIdentity, as path: HomePath, in account: AccountName, replacing: Bool
-    ) async throws(VaultError) -> PublishOutcome {
+    ) async throws(VaultError) -> Shown {
         try await self.perform { root throws(VaultError) in
             try root.publish(staged, as: path, in: account, replacing: replacing)
         }

@@ -66,6 +66,10 @@ int flotilla_open_cached(int folder, const char *path, int flags);
 /// preadv2(2) with RWF_NOWAIT: what lies in the page cache; -1 and EAGAIN when the first byte does not.
 int64_t flotilla_read_cached(int fd, void *bytes, int64_t count, int64_t offset);
 
+/// Tells ext4 that the folders in this one have nothing to do with each other (`chattr +T`), so that each gets a part of the
+/// disk of its own. Other file systems refuse.
+int flotilla_spread_subfolders(int fd);
+
 /// Whether the file system is one of this machine's own disks or memory, so that reading what is cached asks nobody else.
 /// 1 yes, 0 no.
 int flotilla_is_local(int fd);
@@ -79,6 +83,8 @@ int64_t flotilla_read_folder(int fd, void *buffer, size_t size);
 
 /// A file without a name in the folder (O_TMPFILE); not every file system can.
 int flotilla_open_nameless(int folder, mode_t mode);
+/// Gives an open file without a name one in that folder, where nothing has it; needs /proc.
+int flotilla_link_nameless(int fd, int folder, const char *name);
 
 // MARK: Processes
 

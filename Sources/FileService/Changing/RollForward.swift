@@ -7,6 +7,8 @@ import struct Foundation.Date
 struct CarriedOut: Sendable {
     var finished: FinishedOperation
     var failure: RollForwardPlan.Failure?
+    /// A published file, as a download shows it; nil where nobody looked or somebody has replaced it already.
+    var shown: FileStatus?
 }
 
 /// The one place where decided changes become visible: used by the node that decided, by whoever finds the
@@ -33,7 +35,8 @@ struct RollForward: Sendable {
     func carry(
         _ operation: Operation, _ change: NameChange, by incarnation: Incarnation
     ) async throws(Delay) -> CarriedOut {
-        var verdict = RollForwardPlan.verdict(try await self.perform(operation, change))
+        let (answer, shown) = try await self.perform(operation, change)
+        var verdict = RollForwardPlan.verdict(answer)
         if verdict == .askLog {
             let record: TransferRecord?
             do { record = try await self.transfers.transfer(id: operation.id) } catch {
@@ -48,27 +51,27 @@ struct RollForward: Sendable {
         }
         let finished = RollForwardPlan.finished(
             operation, change, by: incarnation, failure: failure, at: Date())
-        return CarriedOut(finished: finished, failure: failure)
+        return CarriedOut(finished: finished, failure: failure, shown: shown)
     }
 
     private func perform(
         _ operation: Operation, _ change: NameChange
-    ) async throws(Delay) -> RollForwardPlan.Answer {
+    ) async throws(Delay) -> (RollForwardPlan.Answer, FileStatus?) {
         let account = operation.accountName
         do {
             switch change {
             case .publish(let path, let staged, _, let replaces):
-                return .published(
-                    try await self.vault.publish(staged, as: path, in: account, replacing: replaces))
+                let shown = try await self.vault.show(staged, as: path, in: account, replacing: replaces)
+                return (.published(shown.outcome), shown.status)
             case .move(let from, let target, let identity):
                 let outcome = try await self.vault.move(from, to: target, in: account, identity: identity)
-                guard outcome == .notThere else { return .moved(outcome, shownAtTarget: false) }
+                guard outcome == .notThere else { return (.moved(outcome, shownAtTarget: false), nil) }
                 let shown = try await self.vault.status(of: target, in: account)
-                return .moved(outcome, shownAtTarget: shown?.identity == identity)
+                return (.moved(outcome, shownAtTarget: shown?.identity == identity), nil)
             case .remove(let path, let identity):
-                return .removed(
-                    try await self.vault.remove(
-                        path, in: account, identity: identity, operation: operation.id))
+                let outcome = try await self.vault.remove(
+                    path, in: account, identity: identity, operation: operation.id)
+                return (.removed(outcome), nil)
             }
         } catch {
             throw .mount(error)

@@ -6,8 +6,8 @@ package import NIOCore
 extension FileService {
     /// Receives a file; when this returns it is durable and visible at every node.
     ///
-    /// Memory is bounded: each piece of the body is written before the next one is asked for. Nothing is visible,
-    /// and what stood at the path stays, when this throws before the decision; an error that says
+    /// Memory is bounded: while one piece of the body is written the next one is gathered (``GatherBudget``), and no
+    /// more. Nothing is visible, and what stood at the path stays, when this throws before the decision; an error that says
     /// ``FileServiceError/notServing(reason:retryAfterSeconds:)`` may mean that the file becomes visible a little later.
     ///
     /// - Parameter expectedLength: the length that the client announced, in bytes; the body must have it.
@@ -25,21 +25,19 @@ extension FileService {
                 size: 0,
                 digest: nil, origin: operation.origin, incarnation: right.incarnation, endedAt: nil))
         do {
-            let found = try await self.place(path, in: caller.account.name, options: options)
-            var room = await self.room(for: found, by: caller)
-            if let objection = await room?.objection(total: expectedLength ?? 0) { throw objection }
-            let staged = try await onMount(path) { () async throws(VaultError) in
-                try await self.vault.stage(operation.id, for: right.incarnation)
-            }
-            let sealed = try await self.receive(
-                body, into: staged, path: path, options: options, expectedLength: expectedLength,
-                transfer: transfer,
-                right: right, room: room)
+            var intake = BodyIntake(
+                body, expected: expectedLength,
+                patience: StreamPatience(
+                    incarnation: right.incarnation, longest: self.limits.isolationPatience),
+                standing: self.standing, telling: transfer)
+            let (sealed, created) = try await self.receive(
+                &intake, at: path, by: caller, options: options, expectedLength: expectedLength,
+                for: operation, right)
             let answer: Result<PutReceipt, FileServiceError>
             do {
                 answer = try await self.shelter.perform {
                     await self.commit(
-                        sealed, path, operation, options: options, created: found == nil, right, transfer)
+                        sealed, path, operation, options: options, created: created, right, transfer)
                 }
             } catch {
                 await self.discard(sealed.staged.name)
@@ -83,54 +81,6 @@ extension FileService {
         if let objection = PreconditionRules.objection(toParent: parent, found: found) { throw objection }
     }
 
-    private func receive<Body: AsyncSequence & Sendable>(
-        _ body: Body, into staged: any StagedFile, path: HomePath, options: PutOptions,
-        expectedLength: Int64?,
-        transfer: OpenTransfer, right: NodeRight, room: RoomWatch?
-    ) async throws -> SealedFile where Body.Element == ByteBuffer {
-        do {
-            var received: Int64 = 0
-            var room = room
-            var patience = StreamPatience(
-                incarnation: right.incarnation, longest: self.limits.isolationPatience)
-            do {
-                for try await piece in body {
-                    received += Int64(piece.readableBytes)
-                    if let objection = BodyRules.objection(received: received, expected: expectedLength)
-                        ?? patience.objection(self.standing.standing(), at: .now)
-                    {
-                        throw objection
-                    }
-                    if let objection = await room?.objection(total: received) { throw objection }
-                    _ = try await onMount(path) { () async throws(VaultError) in
-                        try await staged.append(piece)
-                    }
-                    transfer.add(Int64(piece.readableBytes))
-                }
-            } catch let error as FileServiceError {
-                throw error
-            } catch {
-                throw FileServiceError.clientGone("\(error)")
-            }
-            if let objection = BodyRules.objection(atEnd: received, expected: expectedLength) {
-                throw objection
-            }
-            let sealed = try await onMount(path) { () async throws(VaultError) in try await staged.seal() }
-            if let objection = BodyRules.objection(digest: sealed.digest, expected: options.expectedDigest) {
-                throw objection
-            }
-            return sealed
-        } catch {
-            // In the shelter: a cancelled task could not remove it.
-            do {
-                try await self.shelter.perform { await self.discard(staged) }
-            } catch {
-                await self.discard(staged)
-            }
-            throw error
-        }
-    }
-
     private func commit(
         _ sealed: SealedFile, _ path: HomePath, _ operation: Operation, options: PutOptions, created: Bool,
         _ right: NodeRight, _ transfer: OpenTransfer
@@ -140,7 +90,8 @@ extension FileService {
                 sealed, path, operation, options: options, right, by: self.changer)
             transfer.left()
             if let failure = carried.failure { return .failure(Self.error(for: failure, at: path, options)) }
-            let tag = await self.entityTag(of: sealed.staged.identity, at: path, in: operation.accountName)
+            let tag = await self.entityTag(
+                of: sealed.staged.identity, as: carried.shown, at: path, in: operation.accountName)
             return .success(
                 PutReceipt(
                     transfer: operation.id, path: path, size: sealed.size, digest: sealed.digest,
@@ -199,16 +150,19 @@ extension FileService {
     /// As a download shows it from now on.
     ///
     /// Where somebody has replaced the file already, a tag that fits nothing.
-    func entityTag(of identity: FileIdentity, at path: HomePath, in account: AccountName) async
-        -> String
-    {
+    ///
+    /// - Parameter shown: what was seen when it was published.
+    func entityTag(
+        of identity: FileIdentity, as shown: FileStatus?, at path: HomePath, in account: AccountName
+    ) async -> String {
+        if let shown { return shown.entityTag }
         let shown = try? await self.vault.status(of: path, in: account)
         if let shown, shown.identity == identity { return shown.entityTag }
         return FileStatus(kind: .file, identity: identity, changed: 0, modified: identity.modified).entityTag
     }
 
     /// Also after the seal, from when on the file itself says nothing of its name any more.
-    private func discard(_ staged: any StagedFile) async {
+    func discard(_ staged: any StagedFile) async {
         await staged.discard()
         await self.discard(staged.name)
     }

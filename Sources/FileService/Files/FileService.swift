@@ -22,6 +22,8 @@ package final class FileService: Service {
     let aftercare: Aftercare
     let changer: NameChanger
     let uploads: OpenUploads
+    /// Of all uploads, plain and resumable ones.
+    let gathering = GatherBudget()
     let quotas: (any QuotaReading)?
     /// Copies of folders, and folders that are read as a whole.
     let copies: OpenUploads

@@ -27,6 +27,8 @@ package struct PutOptions: Sendable {
     package var ifMatch: String?
     /// What the client says the body's SHA-256 is.
     package var expectedDigest: Digest?
+    /// The client sends its body only when it is asked for: so the path is looked at before, whatever its length.
+    package var isBodyAskedFor = false
 
     package init() {}
 

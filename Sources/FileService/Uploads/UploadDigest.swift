@@ -1,6 +1,26 @@
 import ClusterModel
 import Crypto
 import NIOCore
+import Synchronization
+
+/// The one of an upload that is being written: goes on in the mount's calls, which take turns.
+final class WrittenDigest: Sendable {
+    private let digest: Mutex<UploadDigest>
+
+    init(_ digest: UploadDigest) { self.digest = Mutex(digest) }
+
+    var now: UploadDigest { self.digest.withLock { $0 } }
+
+    func add(_ pieces: [ByteBuffer], at offset: Int64) {
+        self.digest.withLock { digest in
+            var place = offset
+            for piece in pieces {
+                digest.add(piece, at: place)
+                place += Int64(piece.readableBytes)
+            }
+        }
+    }
+}
 
 /// The SHA-256 of an upload as far as it was computed, from the first byte on.
 struct UploadDigest: Sendable {
@@ -14,7 +34,7 @@ struct UploadDigest: Sendable {
         self.end += Int64(bytes.readableBytes)
     }
 
-    /// The same on the concurrency pool, beside whatever the caller does.
+    /// The same, where the caller is.
     func adding(_ bytes: ByteBuffer, at offset: Int64) async -> UploadDigest {
         var next = self
         next.add(bytes, at: offset)

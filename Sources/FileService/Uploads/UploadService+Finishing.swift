@@ -125,7 +125,8 @@ extension UploadService {
             throw error.error
         }
         if let failure = carried.failure { throw FileService.error(for: failure, at: path, options) }
-        return await self.files.entityTag(of: sealed.staged.identity, at: path, in: operation.accountName)
+        return await self.files.entityTag(
+            of: sealed.staged.identity, as: carried.shown, at: path, in: operation.accountName)
     }
 
     /// An upload that is not what its client said it would be can never become a file.

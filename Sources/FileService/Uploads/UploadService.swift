@@ -18,7 +18,7 @@ package final class UploadService: Service {
     let logger: Logger
     let memory: UploadMemory
     let noter: UploadNoter
-    let gathering = GatherBudget()
+    var gathering: GatherBudget { self.files.gathering }
     private let receiving = Mutex(Receiving())
 
     /// Whether this node stops: what is received or put together is cut off.

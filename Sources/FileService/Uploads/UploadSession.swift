@@ -27,15 +27,14 @@ final class UploadSession: Sendable {
         }
     }
 
-    private struct State {
-        /// Bytes of the upload that stand in the file, without a gap from the segment's begin.
+    private struct State: ~Copyable {
+        /// Bytes of the upload that stand in the file, or are on their way there, without a gap from the segment's begin.
         var written: Int64
         var durable: Int64
         var asked: Int64
         var notedAt: ContinuousClock.Instant
-        var digest: UploadDigest
         /// Received and not written yet, since then; bounded by ``UploadLimits/gatheredBytes`` and one read.
-        var gathered = ByteBuffer()
+        var gathered: GatheredBytes
         var gatheredAt: ContinuousClock.Instant
         var isBroken = false
         var ending: Ending?
@@ -50,6 +49,7 @@ final class UploadSession: Sendable {
     private let noter: UploadNoter
     private let budget: GatherBudget
     private let state: Mutex<State>
+    private let digest: WrittenDigest
     private let writing = OneAtATime()
     private let wanted: AsyncStream<Void>
     private let want: AsyncStream<Void>.Continuation
@@ -67,15 +67,13 @@ final class UploadSession: Sendable {
         self.limits = limits
         self.noter = noter
         self.budget = budget
+        self.digest = WrittenDigest(remembered.digest)
         self.state = Mutex(
             State(
                 written: remembered.durable, durable: remembered.durable, asked: remembered.durable,
-                notedAt: .now,
-                digest: remembered.digest, gatheredAt: .now))
+                notedAt: .now, gathered: GatheredBytes(budget: budget), gatheredAt: .now))
         (self.wanted, self.want) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
-
-    deinit { self.budget.change(by: -self.state.withLock { $0.gathered.readableBytes }) }
 
     /// More bytes than so many are never taken.
     var length: Int64? {
@@ -93,7 +91,7 @@ final class UploadSession: Sendable {
     func tick() {
         let isDue = self.state.withLock { state in
             (state.written > state.asked && ContinuousClock.now - state.notedAt >= self.limits.notedAfter)
-                || (state.gathered.readableBytes > 0
+                || (state.gathered.count > 0
                     && ContinuousClock.now - state.gatheredAt >= self.limits.notedAfter)
         }
         if isDue { self.want.yield() }
@@ -159,57 +157,42 @@ final class UploadSession: Sendable {
 
     /// Whether it is time to write them.
     private func gather(_ bytes: ByteBuffer) -> Bool {
-        self.budget.change(by: bytes.readableBytes)
-        return self.state.withLock { state in
-            if state.gathered.readableBytes == 0 { state.gatheredAt = .now }
-            state.gathered.writeImmutableBuffer(bytes)
-            return state.gathered.readableBytes >= min(self.limits.gatheredBytes, self.budget.piece)
+        self.state.withLock { state in
+            if state.gathered.count == 0 { state.gatheredAt = .now }
+            state.gathered.add(bytes)
+            return state.gathered.count >= min(self.limits.gatheredBytes, self.budget.piece)
                 || ContinuousClock.now - state.gatheredAt >= self.limits.notedAfter
         }
     }
 
-    /// Answers whether it went well.
+    /// Answers whether it went well; what is written then may still be on its way, which shows at the next call.
     private func writeGathered() async -> Bool {
         await self.writing.enter()
         defer { self.writing.leave() }
-        var bytes = self.state.withLock { state in
+        let (pieces, place) = self.state.withLock { state in
             // What could not be written leaves a hole that nothing may be written behind.
-            let bytes = state.gathered
-            state.gathered = ByteBuffer()
-            self.budget.change(by: -bytes.readableBytes)
-            return state.isBroken ? ByteBuffer() : bytes
+            let pieces = state.gathered.take()
+            return (state.isBroken ? [] : pieces, state.written)
         }
-        let isWritten = await self.write(bytes)
-        bytes.clear()
-        self.state.withLock { [bytes] state in
-            // Its memory serves again.
-            if state.gathered.readableBytes == 0 { state.gathered = bytes }
-        }
-        return isWritten
-    }
-
-    /// Answers whether it went well.
-    private func write(_ bytes: ByteBuffer) async -> Bool {
-        guard bytes.readableBytes > 0 else { return true }
-        let (place, digest) = self.state.withLock { ($0.written, $0.digest) }
-        // Beside the write.
-        async let next = digest.adding(bytes, at: place)
+        guard !pieces.isEmpty else { return true }
         do throws(VaultError) {
-            try await self.file.write(bytes, at: place)
+            try await self.file.write(pieces, at: place) { [digest] in digest.add(pieces, at: place) }
         } catch {
-            _ = await next
-            self.state.withLock { $0.isBroken = true }
-            self.end(.failed(FileServiceError(error, at: self.remembered.upload.path ?? .home)))
+            self.broke(error)
             return false
         }
-        let added = await next
         let isDue = self.state.withLock { state in
-            state.digest = added
-            state.written = place + Int64(bytes.readableBytes)
+            state.gathered.accepted()
+            state.written = pieces.reduce(place) { $0 + Int64($1.readableBytes) }
             return state.written - state.asked >= self.limits.notedBytes
         }
         if isDue { self.want.yield() }
         return true
+    }
+
+    private func broke(_ error: VaultError) {
+        self.state.withLock { $0.isBroken = true }
+        self.end(.failed(FileServiceError(error, at: self.remembered.upload.path ?? .home)))
     }
 
     // MARK: - Noting
@@ -234,7 +217,7 @@ final class UploadSession: Sendable {
         guard target > durable || says != nil else { return true }
         if target > durable {
             do throws(VaultError) { try await self.file.sync() } catch {
-                self.end(.failed(FileServiceError(error, at: self.remembered.upload.path ?? .home)))
+                self.broke(error)
                 return false
             }
         }
@@ -271,6 +254,11 @@ final class UploadSession: Sendable {
     ///
     /// Answers what is remembered of it; nil when its file is not to be used again.
     func settle() async -> RememberedUpload? {
+        // The file is the next request's: nothing of this one may still be on its way into it.
+        do throws(VaultError) { try await self.file.rest() } catch {
+            self.broke(error)
+            return nil
+        }
         var isUsable = true
         switch self.ending {
         case .failed, .lost: isUsable = false
@@ -284,9 +272,9 @@ final class UploadSession: Sendable {
         }
         guard isUsable else { return nil }
         var left = self.remembered
-        let (durable, digest) = self.state.withLock { ($0.durable, $0.digest) }
+        let durable = self.state.withLock { $0.durable }
         left.durable = durable
-        left.digest = digest
+        left.digest = self.digest.now
         left.upload.durable = durable
         left.upload.length = self.remembered.upload.length ?? self.saidLength
         left.upload.announced = self.remembered.upload.announced ?? self.piece.length

@@ -54,6 +54,9 @@ final class Gate: Sendable {
 
     func stop(at step: Step?) { self.stopsAt.withLock { $0 = step } }
 
+    /// Whether the node is to die there.
+    func isAwaited(_ step: Step) -> Bool { self.stopsAt.withLock { $0 == step } }
+
     func setFolders(unreadable: Set<Incarnation> = [], endless: Set<Incarnation> = []) {
         self.folders.withLock { $0 = (unreadable, endless) }
     }
@@ -117,6 +120,32 @@ struct GatedVault: FileVault {
     func stage(_ operation: UUID, for incarnation: Incarnation) async throws(VaultError) -> any StagedFile {
         try self.gate.passVault(.beforeStage)
         return GatedFile(inner: try await self.inner.stage(operation, for: incarnation), gate: self.gate)
+    }
+    func begin(
+        _ operation: UUID, for incarnation: Incarnation, at path: HomePath, in account: AccountName,
+        unless objected: @escaping @Sendable (PathLook) -> Bool
+    ) async throws(VaultError) -> BegunStaging {
+        try self.gate.passVault(.beforeStage)
+        var begun = try await self.inner.begin(
+            operation, for: incarnation, at: path, in: account, unless: objected)
+        begun.file = begun.file.map { GatedFile(inner: $0, gate: self.gate) }
+        return begun
+    }
+    /// In the inner one's single call no step comes by: where it is to die in the middle, the steps are taken one by one.
+    func stageWhole(
+        _ whole: WholeFile, for incarnation: Incarnation,
+        unless objected: @escaping @Sendable (PathLook) -> Bool
+    ) async throws(VaultError) -> WholeStaging {
+        try self.gate.passVault(.beforeStage)
+        if self.gate.isAwaited(.beforeAppend) || self.gate.isAwaited(.beforeSeal) {
+            let file = GatedFile(
+                inner: try await self.inner.stage(whole.operation, for: incarnation), gate: self.gate)
+            _ = try await file.append(whole.pieces)
+            _ = try await file.seal()
+        }
+        let staging = try await self.inner.stageWhole(whole, for: incarnation, unless: objected)
+        try self.gate.passVault(.afterSeal)
+        return staging
     }
     func stageFolder(_ operation: UUID, for incarnation: Incarnation) async throws(VaultError)
         -> StagedIdentity
@@ -187,13 +216,13 @@ struct GatedVault: FileVault {
         try await self.inner.scratch(of: incarnation)
     }
 
-    func publish(
+    func show(
         _ staged: StagedIdentity, as path: HomePath, in account: AccountName, replacing: Bool
-    ) async throws(VaultError) -> PublishOutcome {
+    ) async throws(VaultError) -> Shown {
         try self.gate.passVault(.beforePublish)
-        let outcome = try await self.inner.publish(staged, as: path, in: account, replacing: replacing)
+        let shown = try await self.inner.show(staged, as: path, in: account, replacing: replacing)
         try self.gate.passVault(.afterPublish)
-        return outcome
+        return shown
     }
     func move(
         _ from: HomePath, to target: HomePath, in account: AccountName, identity: FileIdentity
@@ -238,13 +267,15 @@ struct GatedFile: StagedFile {
     let gate: Gate
 
     var name: StagedName { self.inner.name }
-    func append(_ bytes: ByteBuffer) async throws(VaultError) -> Int64 {
+    func append(_ pieces: [ByteBuffer]) async throws(VaultError) -> Int64 {
         try self.gate.passVault(.beforeAppend)
-        return try await self.inner.append(bytes)
+        return try await self.inner.append(pieces)
     }
-    func seal() async throws(VaultError) -> SealedFile {
+    var isWriting: Bool { self.inner.isWriting }
+    func seal(_ pieces: [ByteBuffer]) async throws(VaultError) -> SealedFile {
+        if !pieces.isEmpty { try self.gate.passVault(.beforeAppend) }
         try self.gate.passVault(.beforeSeal)
-        let sealed = try await self.inner.seal()
+        let sealed = try await self.inner.seal(pieces)
         try self.gate.passVault(.afterSeal)
         return sealed
     }

@@ -8,7 +8,8 @@ import Testing
 @Suite(.serialized)
 struct KillTests {
     enum Change: String, CaseIterable, Sendable {
-        case plainPut, conditionalPut, makeFolder, remove, removeFolder, move, moveFolder, copy, copyFolder
+        case plainPut, awaitedPut, conditionalPut, makeFolder, remove, removeFolder, move, moveFolder, copy,
+            copyFolder
     }
 
     @Test(arguments: Change.allCases)
@@ -58,6 +59,7 @@ struct KillTests {
             do {
                 switch change {
                 case .plainPut: try await victim.put("\(place)/file", "new")
+                case .awaitedPut: try await victim.put("\(place)/file", "new") { $0.isBodyAskedFor = true }
                 case .conditionalPut: try await victim.put("\(place)/file", "new") { $0.ifMatch = "*" }
                 case .makeFolder:
                     _ = try await victim.files.makeFolder(
@@ -91,7 +93,7 @@ struct KillTests {
         let (file, inner) = (cluster.content("\(place)/file"), cluster.content("\(place)/folder/inner"))
         let done: Bool
         switch change {
-        case .plainPut, .conditionalPut:
+        case .plainPut, .awaitedPut, .conditionalPut:
             #expect(file == "old" || file == "new")
             done = file == "new"
         case .makeFolder:

@@ -1,6 +1,7 @@
 import ClusterModel
 import ClusterPorts
 import ClusterTestKit
+import Crypto
 import FileService
 import Foundation
 import NIOCore
@@ -61,6 +62,59 @@ struct PutTests {
             #expect(try await cluster.staged().isEmpty)
             #expect(try await cluster.transfers { $0.status = .failed }.count == 4)
             #expect(try await cluster.transfers { $0.status = .running }.isEmpty)
+        }
+    }
+
+    /// A small one in one call of the mount, others as they come, and one whose client waits behind a look.
+    @Test func `bodies of all sizes arrive whole, with their digests`() async throws {
+        try await TestCluster.with { cluster in
+            let node = try await cluster.node("one")
+            try await node.running {
+                for (count, step) in [
+                    (0, 1), (1, 1), (262_143, 9_999), (262_144, 65_536), (262_145, 1), (3_000_000, 70_001),
+                ] {
+                    for isBodyAskedFor in [false, true] {
+                        let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+                        var options = PutOptions()
+                        options.isBodyAskedFor = isBodyAskedFor
+                        let receipt = try await node.files.put(
+                            try Samples.path("a"), by: cluster.caller, options: options,
+                            expectedLength: step == 1 ? nil : Int64(count),
+                            body: Chunks(bytes: bytes, step: step))
+                        #expect(receipt.size == Int64(count))
+                        #expect(receipt.digest == Digest(Array(SHA256.hash(data: bytes))))
+                        #expect(
+                            FileManager.default.contents(atPath: "\(cluster.folder)/homes/acme/a")
+                                == Data(bytes))
+                        let shown = try await cluster.vault.status(
+                            of: try Samples.path("a"), in: cluster.account.name)
+                        #expect(shown?.entityTag == receipt.entityTag)
+                    }
+                }
+            }
+            #expect(try await cluster.staged().isEmpty)
+        }
+    }
+
+    @Test func `a small body takes one call of the mount, an awaited one is looked at before`() async throws {
+        try await TestCluster.with { cluster in
+            let node = try await cluster.node("one")
+            try await node.running {
+                let appended = Shared(0)
+                for isBodyAskedFor in [false, true] {
+                    node.gate.meet(.beforeAppend) { appended.change { $0 += 1 } }
+                    try await node.put("a", "content") { $0.isBodyAskedFor = isBodyAskedFor }
+                    #expect(appended.value == (isBodyAskedFor ? 1 : 0))
+                }
+                // Nobody asks for a body that is not welcome.
+                await #expect(throws: FileServiceError.parentMissing(try Samples.path("x"))) {
+                    var options = PutOptions()
+                    options.isBodyAskedFor = true
+                    return try await node.files.put(
+                        try Samples.path("x/a"), by: cluster.caller, options: options, expectedLength: 1,
+                        body: Body("never asked for", breaks: true))
+                }
+            }
         }
     }
 
@@ -239,4 +293,23 @@ struct PutTests {
             #expect(try await cluster.staged().isEmpty)
         }
     }
+}
+
+/// A body in pieces of one size.
+private struct Chunks: AsyncSequence, Sendable {
+    let bytes: [UInt8]
+    let step: Int
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        var rest: ArraySlice<UInt8>
+        let step: Int
+
+        mutating func next() async throws -> ByteBuffer? {
+            guard !self.rest.isEmpty else { return nil }
+            defer { self.rest = self.rest.dropFirst(self.step) }
+            return ByteBuffer(bytes: self.rest.prefix(self.step))
+        }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(rest: self.bytes[...], step: self.step) }
 }

@@ -91,10 +91,13 @@ struct GatedSegment: SegmentFile {
     let gate: Gate
 
     var name: StagedName { self.inner.name }
-    func write(_ bytes: ByteBuffer, at offset: Int64) async throws(VaultError) {
+    func write(
+        _ pieces: [ByteBuffer], at offset: Int64, along: @escaping @Sendable () -> Void
+    ) async throws(VaultError) {
         try self.gate.passVault(.beforeAppend)
-        try await self.inner.write(bytes, at: offset)
+        try await self.inner.write(pieces, at: offset, along: along)
     }
+    func rest() async throws(VaultError) { try await self.inner.rest() }
     func read(from offset: Int64, count: Int) async throws(VaultError) -> ByteBuffer {
         try self.gate.passVault()
         return try await self.inner.read(from: offset, count: count)

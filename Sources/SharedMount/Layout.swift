@@ -15,6 +15,9 @@ enum Layout {
     static let cradleCount = 32
     /// Below `own`: an empty folder for the trash of a full file system.
     static let spareFolder = Array("spare".utf8)
+    /// The same for a node that starts on one: its two folders below staging, and room for its mark.
+    static let spareStarts = ["spare-start-i", "spare-start-u"].map { Array($0.utf8) }
+    static let spareMark = Array("spare-start".utf8)
     /// Made when the mount is established, parents first.
     static let folders = [own, staging, trash, incarnations, homes]
 

@@ -24,6 +24,7 @@ extension MountRoot {
 
     func establish(_ proposed: MountIdentity) throws(VaultError) -> MountIdentity {
         for path in Layout.folders { try self.makeOwnFolder(path) }
+        self.keepSpares()
         if let identity = try self.identity() { return identity }
         let own = try self.openOwn(Layout.own)
         let draft = Array("\(Layout.identityFile)-\(Layout.randomDigits())".utf8)

@@ -25,17 +25,16 @@ extension MountRoot {
             return false
         }
         do {
-            let name = Array("\(incarnation)".utf8)
-            _ = try folder.open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: Layout.fileMode)
+            try self.mark(incarnation, in: folder)
         } catch {
             if error.code == EEXIST { return false }
             throw error.about("\(Layout.incarnations)/\(incarnation)")
         }
         try naming(Layout.incarnations) { () throws(SystemFailure) in try folder.sync() }
-        for prefix in Layout.stagingPrefixes {
+        for (prefix, spare) in zip(Layout.stagingPrefixes, Layout.spareStarts) {
             try naming("\(Layout.staging)/\(prefix)\(incarnation)") { () throws(SystemFailure) in
                 let staging = try self.folder.openFolder(Layout.staging)
-                try staging.ensureFolder(Array("\(prefix)\(incarnation)".utf8), syncing: true)
+                try self.makeStaging(Array("\(prefix)\(incarnation)".utf8), in: staging, sparing: spare)
             }
         }
         self.makeCradles()
@@ -45,6 +44,35 @@ extension MountRoot {
             }
         }
         return true
+    }
+
+    /// On a full file system the room of a spare folder is given up for it.
+    private func mark(_ incarnation: Incarnation, in folder: Descriptor) throws(SystemFailure) {
+        let name = Array("\(incarnation)".utf8)
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
+        do {
+            _ = try folder.open(name, flags, mode: Layout.fileMode)
+        } catch {
+            guard error.isFull else { throw error }
+            try? self.folder.openFolder(Layout.own).removeFolder(Layout.spareMark)
+            _ = try folder.open(name, flags, mode: Layout.fileMode)
+        }
+    }
+
+    private func makeStaging(
+        _ name: [UInt8], in staging: Descriptor, sparing spare: [UInt8]
+    ) throws(SystemFailure) {
+        do {
+            try staging.ensureFolder(name, syncing: true)
+        } catch {
+            guard error.isFull else { throw error }
+            let own = try self.folder.openFolder(Layout.own)
+            guard
+                try self.takeSpare(
+                    [Entry(folder: own, name: spare)], as: Entry(folder: staging, name: name))
+            else { throw error }
+            try staging.sync()
+        }
     }
 
     /// Rising.

@@ -23,15 +23,18 @@ extension MountRoot {
         let names = try naming(Layout.trash) { () throws(SystemFailure) in
             try trash.anyNames(limit: Layout.longestList)
         }
-        self.keepSpare()
+        self.keepSpares()
         guard !names.isEmpty, limit > 0 else { return round }
         let batchName = [TrashName.batchMark] + Array(Layout.randomDigits().utf8)
         let batch = try naming(Layout.trash) { () throws(SystemFailure) in
             try self.makeBatch(batchName, in: trash)
         }
-        // Not empty when the limit was reached: the next call goes on.
-        defer { try? trash.removeFolder(batchName) }
+        defer { self.putAway(batchName, batch, in: trash) }
         var removal = TreeRemoval(limit: limit, debris: batch)
+        // Only where the folder was taken over from a call that died.
+        for name in (try? batch.anyNames(limit: Layout.longestList)) ?? [] where removal.left > 0 {
+            self.discard(Entry(folder: batch, name: name), batch, &removal, &round)
+        }
         for name in names where removal.left > 0 {
             if name.first == TrashName.batchMark {
                 self.resume(name, in: trash, batch, &removal, &round)
@@ -45,27 +48,39 @@ extension MountRoot {
 
     /// Makes a folder for one call.
     ///
-    /// A full file system has no room for it: then the spare one is taken, by the one call whose rename finds it.
+    /// A full file system has no room for it: then the spare one is taken, by the one call whose rename finds it; and
+    /// where that is gone, the one of a call that died with it.
     func makeBatch(_ name: [UInt8], in trash: Descriptor) throws(SystemFailure) -> Descriptor {
         do {
             try trash.makeFolder(name)
         } catch {
-            guard error.code == ENOSPC || error.code == EDQUOT else { throw error }
+            guard error.isFull else { throw error }
             let own = try self.folder.openFolder(Layout.own)
-            do {
-                try Entry(folder: own, name: Layout.spareFolder).renameReplacing(
-                    Entry(folder: trash, name: name))
-            } catch let failure {
-                throw failure.code == ENOENT ? error : failure
+            let others = try trash.anyNames(limit: Layout.longestList).filter {
+                $0.first == TrashName.batchMark
             }
+            let candidates =
+                [Entry(folder: own, name: Layout.spareFolder)]
+                + others.map { Entry(folder: trash, name: $0) }
+            guard try self.takeSpare(candidates, as: Entry(folder: trash, name: name)) else { throw error }
         }
         return try trash.openFolder(name)
     }
 
-    /// Makes the spare folder while there is room: without it nothing could be deleted from a full file system.
-    private func keepSpare() {
-        guard let own = try? self.folder.openFolder(Layout.own) else { return }
-        _ = try? own.ensureFolder(Layout.spareFolder, syncing: false)
+    /// Ends the folder of a call, which is not empty when the limit was reached: the next call goes on with it.
+    ///
+    /// An empty one becomes the spare one where that is missing: removed and made anew, others could be faster and
+    /// fill the file system again.
+    private func putAway(_ name: [UInt8], _ batch: Descriptor, in trash: Descriptor) {
+        if (try? batch.anyNames(limit: 1))?.isEmpty == true,
+            let own = try? self.folder.openFolder(Layout.own),
+            (try? Entry(folder: trash, name: name).renameExclusively(
+                to: Entry(folder: own, name: Layout.spareFolder), isFolder: true, emulating: self.emulating))
+                != nil
+        {
+            return
+        }
+        try? trash.removeFolder(name)
     }
 
     /// Goes on with what another call left, or is just doing.
@@ -96,9 +111,11 @@ extension MountRoot {
                 round.kept.append("\(shown): no name of ours")
                 return
             }
-            if try self.putBackIfMistaken(entry, label, &round) { return }
             let own = Entry(folder: batch, name: entry.name)
-            try entry.renameExclusively(to: own, isFolder: label.isFolderEntry, emulating: self.emulating)
+            if entry.folder !== batch {
+                if try self.putBackIfMistaken(entry, label, &round) { return }
+                try entry.renameExclusively(to: own, isFolder: label.isFolderEntry, emulating: self.emulating)
+            }
             if try self.putBackIfMistaken(own, label, &round) { return }
             _ = try removal.remove(own)
         } catch {

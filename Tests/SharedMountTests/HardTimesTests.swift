@@ -52,23 +52,70 @@ struct HardTimesTests {
         }
     }
 
-    @Test func `what was removed from a full file system makes room`() async throws {
+    /// As many files and folders as there are now, and no more.
+    private func fill(_ mount: TemporaryMount) throws {
+        var status = statvfs()
+        try #require(statvfs(mount.folder, &status) == 0)
+        let noMore = "size=1m,nr_inodes=\(status.f_files - status.f_ffree)"
+        try #require(Glibc.mount("tmpfs", mount.folder, "tmpfs", UInt(MS_REMOUNT), noMore) == 0)
+    }
+
+    @Test func `what was removed from a full file system makes room, as often as it is filled again`()
+        async throws
+    {
+        try await self.withFileSystem { mount async throws in
+            for turn in 0..<3 {
+                let identity = try await mount.put("old \(turn)", at: "a")
+                try self.fill(mount)
+                await #expect(throws: VaultError.full("/b")) {
+                    try await mount.vault.makeFolders(HomePath("b"), in: self.acme)
+                }
+                let removed = try await mount.vault.remove(
+                    HomePath("a"), in: self.acme, identity: identity, operation: UUID())
+                #expect(removed == .moved)
+                #expect(try await mount.vault.emptyTrash(limit: 100) == 1)
+                #expect(mount.names(below: ".flotilla/trash").isEmpty)
+            }
+        }
+    }
+
+    @Test func `a node starts on a full file system, by whom something can be removed from it`() async throws
+    {
         try await self.withFileSystem { mount async throws in
             let identity = try await mount.put("old", at: "a")
-            #expect(try await mount.vault.emptyTrash(limit: 100) == 0)
-            var status = statvfs()
-            try #require(statvfs(mount.folder, &status) == 0)
-            let noMore = "size=1m,nr_inodes=\(status.f_files - status.f_ffree)"
-            try #require(Glibc.mount("tmpfs", mount.folder, "tmpfs", UInt(MS_REMOUNT), noMore) == 0)
-            await #expect(throws: VaultError.full("/b")) {
-                try await mount.vault.makeFolders(HomePath("b"), in: self.acme)
+            try self.fill(mount)
+            #expect(try await mount.vault.note(Incarnation(rawValue: 2).unsafelyKnown))
+            // What there was is used up, until something was removed.
+            await #expect(throws: VaultError.self) {
+                try await mount.vault.note(Incarnation(rawValue: 3).unsafelyKnown)
             }
             let removed = try await mount.vault.remove(
                 HomePath("a"), in: self.acme, identity: identity, operation: UUID())
             #expect(removed == .moved)
             #expect(try await mount.vault.emptyTrash(limit: 100) == 1)
+        }
+    }
+
+    @Test func `a call that died while it emptied the trash of a full file system is gone on with`()
+        async throws
+    {
+        try await self.withFileSystem { mount async throws in
+            let identities = try await [mount.put("a", at: "a"), mount.put("b", at: "b")]
+            try self.fill(mount)
+            for (name, identity) in zip(["a", "b"], identities) {
+                let removed = try await mount.vault.remove(
+                    HomePath(bytes: Array(name.utf8)), in: self.acme, identity: identity, operation: UUID())
+                #expect(removed == .moved)
+            }
+            // It had taken the spare folder, and moved one entry there.
+            let own = "\(mount.folder)/.flotilla"
+            let taken = "\(own)/trash/~0123456789abcdef"
+            let entry = try #require(mount.names(below: ".flotilla/trash").first)
+            try FileManager.default.moveItem(atPath: "\(own)/spare", toPath: taken)
+            try FileManager.default.moveItem(atPath: "\(own)/trash/\(entry)", toPath: "\(taken)/\(entry)")
+            #expect(try await mount.vault.emptyTrash(limit: 100) == 2)
             #expect(mount.names(below: ".flotilla/trash").isEmpty)
-            try await mount.put("new", at: "a")
+            #expect(FileManager.default.fileExists(atPath: "\(own)/spare"))
         }
     }
 

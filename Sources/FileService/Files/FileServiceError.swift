@@ -45,9 +45,14 @@ package enum FileServiceError: Error, Sendable, Equatable {
 
 extension FileServiceError {
     /// What an error of the mount means for whoever asked for the path.
+    ///
+    /// Where what is missing lies in staging, this incarnation is dead, and others have reclaimed what it had there: that
+    /// says nothing about the path.
     package init(_ error: VaultError, at path: HomePath) {
         self =
             switch error {
+            case .notFound(let what) where what.hasPrefix("staging "):
+                .notServing(reason: "this node was taken for dead", retryAfterSeconds: 1)
             case .notFound: .notFound(path)
             case .exists: .exists(path)
             case .notAFile: .isFolder(path)

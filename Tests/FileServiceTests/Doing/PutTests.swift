@@ -36,6 +36,33 @@ struct PutTests {
         }
     }
 
+    @Test func `a node whose staging was reclaimed says so, and not that nothing is there`() async throws {
+        try await TestCluster.with { cluster in
+            let node = try await cluster.node("one")
+            try await node.running {
+                try await node.put("there", "before")
+                let staging = "\(cluster.folder)/.flotilla/staging/i\(node.right.incarnation)"
+                try FileManager.default.removeItem(atPath: staging)
+                let dead = FileServiceError.notServing(
+                    reason: "this node was taken for dead", retryAfterSeconds: 1)
+                for length in [0, 5, 300_000] {
+                    await #expect(throws: dead) {
+                        try await node.put(
+                            "there", String(repeating: "x", count: length), expected: Int64(length))
+                    }
+                    await #expect(throws: dead) {
+                        try await node.put("new", String(repeating: "x", count: length))
+                    }
+                }
+                await #expect(throws: dead) {
+                    try await node.files.makeFolder(
+                        try Samples.path("folder"), by: cluster.caller, parents: false)
+                }
+            }
+            #expect(cluster.content("there") == "before")
+        }
+    }
+
     @Test func `a body that is not what was promised leaves the old file and a failed transfer`() async throws
     {
         try await TestCluster.with { cluster in

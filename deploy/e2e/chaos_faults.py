@@ -48,7 +48,7 @@ class Faults:
         for row in self.world.cluster.workers().values():
             if row.get("pid"):
                 kill(row["pid"], signal.SIGCONT)
-        self.world.cluster.wait(5, 90)
+        self.world.cluster.wait(len(self.world.ports), 90)
 
     def summary(self):
         counts = {}

@@ -133,11 +133,8 @@ def judge(world, clients, faults, view):
     wrong = oracle.judge(changes, gets)
     report.check(not wrong, "the history is one of registers: nothing invented, stale or going back", wrong[:5])
     log_knows(world, changes)
-    deaths = world.database.rows(
-        "select v.name, v.incarnation, v.reason, extract(epoch from v.at) from flotilla.view_history v "
-        f"where v.view_version > {view} and v.reason not in ('joined', 'pruned', 'left') "
-        "and exists (select from flotilla.departed d where d.incarnation = v.incarnation and d.reason = v.reason)")
-    unexplained = judge_deaths([(name, reason, float(at)) for name, _, reason, at in deaths], faults.history)
+    deaths = world.database.died(view)
+    unexplained = judge_deaths(deaths, faults.history)
     report.check(not unexplained, f"each of the {len(deaths)} deaths has its fault", unexplained[:5])
 
 

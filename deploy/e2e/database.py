@@ -39,6 +39,13 @@ class Database:
             "select name, reason from flotilla.view_history "
             f"where view_version > {since} and reason <> 'joined' order by view_version")]
 
+    def died(self, since):
+        """Who was declared dead after the view `since`: name, reason, and when, by the real clock."""
+        return [(name, reason, float(at)) for name, reason, at in self.rows(
+            "select v.name, v.reason, extract(epoch from v.at) from flotilla.view_history v "
+            f"where v.view_version > {since} and v.reason not in ('joined', 'pruned', 'left') and exists "
+            "(select from flotilla.departed d where d.incarnation = v.incarnation and d.reason = v.reason)")]
+
     def leftovers(self):
         """What must all be nothing once the cluster is calm."""
         counts = self.rows("""

@@ -18,17 +18,21 @@ import jobs_part
 import kills_part
 import limit_part
 import mount_part
+import powercut_part
 import race_part
 import takeover_part
 import tree_part
 import trees
+import uploads_part
 from clients import Admin, Files
 from report import Report, Stop, fail
 from servers import Cluster, Program, Standalone, wait_for
 from world import World
 
 ACCOUNT = "partner"
-USUAL = ["tree", "kills", "redis", "postgres", "folders", "jobs", "browser", "limit"]
+# How long the load of uploads-short lasts.
+SHORT_SECONDS = 8
+USUAL = ["tree", "kills", "redis", "postgres", "folders", "jobs", "browser", "uploads-short", "limit"]
 
 
 def setting(name, default):
@@ -46,7 +50,8 @@ def parts():
     """The parts of the cluster's run, in their order."""
     wished = setting("PARTS", "usual")
     known = ["tree", "kills", *faults_part.FAULTS, "race", "folders", "jobs", "takeover", "chaos", "mount",
-             "browser", "badmount", "gluster", "limit"]
+             "browser", "uploads-short", "uploads", "badmount", "gluster",
+             "powercut", "limit"]
     chosen = USUAL if wished == "usual" else known if wished == "all" else wished.split(",")
     unknown = [part for part in chosen if part not in known]
     if unknown:
@@ -82,6 +87,11 @@ def run_part(part, world, program, folder):
             limit_part.run(cluster, admin, report, program, folder)
     elif part == "mount":
         mount_part.run(world, program, f"{folder}-mount")
+    elif part == "powercut":
+        powercut_part.run(world, program, f"{folder}-powercut", int(setting("CUTS", "12")))
+    elif part in ("uploads", "uploads-short"):
+        seconds = 60 * float(setting("MINUTES", "2")) if part == "uploads" else SHORT_SECONDS
+        uploads_part.run(world, program, f"{folder}-{part}", seconds)
     elif part == "badmount":
         badmount_part.run(world, program, f"{folder}-badmount")
     elif part == "gluster":

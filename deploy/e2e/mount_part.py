@@ -8,6 +8,7 @@ import time
 
 import checks
 from clients import Admin, Files
+from faults_part import kill
 from report import Stop, wait_for
 from servers import Cluster, is_ready
 from trees import digest
@@ -103,11 +104,12 @@ def with_disk(world, program, folder, disk):
     admin.post("accounts", {"name": "small", "password": password})
     files = Files(cluster.files, "small", password, program.folder)
     small = World(cluster, world.tree, files, admin, report, world.seed)
-    before = small.incarnations()
     kept = Kept(small)
-    for step in (fill, read_only, gone):
+    for step in (fill, start_again, make_room, read_only, gone):
+        before = small.incarnations()
         step(small, disk, kept)
-        report.check(small.incarnations() == before, "nobody was taken for dead", small.incarnations())
+        if step is not start_again:
+            report.check(small.incarnations() == before, "nobody was taken for dead", small.incarnations())
     small.calm()
     report.check(program.stop(cluster.process), "Ctrl-C stops the small cluster")
 
@@ -132,7 +134,18 @@ def fill(world, disk, kept):
     report.check(len(ready) == 5, "with a full disk the nodes stay ready", ready)
     kept.check("with a full disk")
     checks.staging_is_empty(world.cluster.mount, report)
-    started = time.monotonic()
+
+
+def start_again(world, disk, kept):
+    """A node that dies on the full disk starts on it."""
+    kill(pid := world.cluster.row("worker-1")["pid"])
+    wait_for(30, "a node to start on the full disk", lambda: world.cluster.row("worker-1").get("pid") not in (None, pid)
+             and len(world.cluster.ready()) == 5)
+    kept.check("after a node died and started on the full disk")
+
+
+def make_room(world, disk, kept):
+    report, started = world.report, time.monotonic()
     for name in [name for name in kept.digests if name.startswith("filling/")][:4]:
         answer = world.files.call("DELETE", name)
         report.check(answer.status == 204, f"{name} is deleted on the full disk", answer)
@@ -209,7 +222,7 @@ def gone(world, disk, kept):
 
 def back(world, kept):
     started = time.monotonic()
-    wait_for(30, "the nodes to be back", lambda: len(world.cluster.ready()) == 5, every=0.1)
+    wait_for(40, "the nodes to be back", lambda: len(world.cluster.ready()) == 5, every=0.1)
     world.report.say(f"all serve again {time.monotonic() - started:.1f} s after the mount is back")
     wait_for(15, "the balancer", lambda: is_ready(world.cluster.files))
     world.report.check(kept.put("kept/again", CHUNK) in (200, 201), "a new file goes in")

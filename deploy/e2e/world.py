@@ -29,10 +29,10 @@ class World:
     def incarnations(self):
         return {name: node["incarnation"] for name, node in checks.nodes_by_name(self.admin).items()}
 
-    def calm(self, seconds=30):
-        """All workers are back, and nothing of what was under way is left anywhere."""
+    def calm(self, seconds=30, staging=30):
+        """All workers are back, and nothing of what was under way is left; in staging after so many seconds."""
         try:
-            self.cluster.wait(5, 60)
+            self.cluster.wait(len(self.ports), 60)
         except Stop as error:
             self.report.violation(str(error))
             return
@@ -50,4 +50,4 @@ class World:
                               f"({time.monotonic() - started:.1f} s)")
         except Stop:
             self.report.violation(f"left after {seconds} s: {left}")
-        checks.staging_is_empty(self.cluster.mount, self.report)
+        checks.staging_is_empty(self.cluster.mount, self.report, staging)

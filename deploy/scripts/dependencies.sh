@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing for the named groups, and only that, saying so.
 #
-#   dependencies.sh [--user] GROUP…      groups: build run cluster test lint e2e mounts models bench leaks compose
+#   dependencies.sh [--user] GROUP…      groups: build run cluster test lint e2e cuts mounts models bench leaks compose
 #
 # Packages come from apt, as root or through passwordless sudo. No service is started by an installation, and the services of
 # packages that this script installed are left disabled: Flotilla starts servers of its own.
@@ -20,12 +20,13 @@ group_packages() {
         lint) echo "shellcheck python3" ;;
         test) echo "$(group_packages cluster) curl" ;;
         models) echo "spin gcc libc6-dev python3" ;;
-        e2e) echo "$(group_packages cluster) curl python3 python3-venv chromium fonts-dejavu-core" ;;
+        e2e) echo "$(group_packages cluster) curl python3 python3-venv chromium fonts-dejavu-core wget aria2 rclone" ;;
+        cuts) echo "gcc libc6-dev e2fsprogs" ;;
         mounts) echo "glusterfs-server glusterfs-client bindfs fiu-utils" ;;
         bench) echo "$(group_packages cluster) curl wrk python3 python3-venv redis-tools nginx-light util-linux etcd-server etcd-client nghttp2-client faketime" ;;
         leaks) echo "$(group_packages run) redis-server liblsan0" ;;
         compose) echo "$(group_packages build) curl python3 docker.io docker-compose mmdebstrap" ;;
-        *) fail "unknown group '$1': build run cluster test lint e2e mounts models bench leaks compose" ;;
+        *) fail "unknown group '$1': build run cluster test lint e2e cuts mounts models bench leaks compose" ;;
     esac
 }
 
@@ -36,6 +37,8 @@ present() {
         libhiredis-dev) pkg-config --exists hiredis 2>/dev/null ;;
         postgresql) postgres_bin >/dev/null ;;
         docker.io) [ -n "$(PATH=$PATH:/usr/sbin command -v dockerd)" ] ;;
+        aria2) command -v aria2c >/dev/null ;;
+        e2fsprogs) [ -n "$(PATH=$PATH:/sbin:/usr/sbin command -v e2fsck)" ] ;;
         libc6-dev) [ -e /usr/include/stdio.h ] ;;
         python3-venv) python3 -c "import ensurepip, venv" >/dev/null 2>&1 ;;
         fonts-dejavu-core) [ -n "$(find /usr/share/fonts -name '*.ttf' -print -quit 2>/dev/null)" ] ;;
@@ -111,7 +114,7 @@ main() {
     local user=false group package
     local -a missing=()
     [ "${1:-}" = --user ] && { user=true; shift; }
-    [ $# -gt 0 ] || fail "name at least one group: build run cluster test lint e2e mounts models bench leaks compose"
+    [ $# -gt 0 ] || fail "name at least one group: build run cluster test lint e2e cuts mounts models bench leaks compose"
     for group in "$@"; do
         for package in $(group_packages "$group"); do
             if ! present "$package" && [[ " ${missing[*]:-} " != *" $package "* ]]; then missing+=("$package"); fi

@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$ROOT"
 groups=(e2e)
 case ",${E2E_PARTS:-usual}," in *,gluster,* | *,badmount,* | *,all,*) groups+=(mounts) ;; esac
+case ",${E2E_PARTS:-usual}," in *,powercut,* | *,all,*) groups+=(cuts) ;; esac
 "$SCRIPTS/dependencies.sh" --user "${groups[@]}"
 "$SCRIPTS/build.sh"
 exec python3 -B deploy/e2e/main.py --program "$PROGRAM" "$@"

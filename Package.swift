@@ -246,7 +246,8 @@ let package = Package(
             path: "Tests/DoorTestKit",
             swiftSettings: ours),
         .testTarget(
-            name: "HTTPDoorTests", dependencies: ["HTTPDoor", "ClusterModel", "ClusterPorts", httpTypes, nioCore],
+            name: "HTTPDoorTests",
+            dependencies: ["HTTPDoor", "ClusterModel", "ClusterPorts", httpTypes, nioCore],
             swiftSettings: ours),
         .testTarget(
             name: "FilesHTTPTests",

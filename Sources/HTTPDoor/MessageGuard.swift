@@ -22,7 +22,9 @@ final class MessageGuard: ChannelDuplexHandler, RemovableChannelHandler {
         case .head(var head):
             self.progress.headRead()
             self.isOld = head.version != .http1_1
-            guard self.isOld || head.method == .CONNECT || head.headers.contains(name: "Upgrade") else { break }
+            guard self.isOld || head.method == .CONNECT || head.headers.contains(name: "Upgrade") else {
+                break
+            }
             self.progress.isOver = true
             head.headers.replaceOrAdd(name: "Connection", value: "close")
             return context.fireChannelRead(self.wrapInboundOut(.head(head)))

@@ -122,7 +122,9 @@ import Testing
         #expect(try await reading.end() == 4 << 20)
     }
 
-    @Test func `a client of the old version gets no chunks, and the end of the connection for the end`() async throws {
+    @Test func `a client of the old version gets no chunks, and the end of the connection for the end`()
+        async throws
+    {
         try await DoorNode.with { node in
             let alice = try await node.makeAccount("alice")
             #expect(try await node.files("MKCOL", "/files/in", alice).status == 201)
@@ -158,7 +160,9 @@ import Testing
             let head = "Host: x\r\nAuthorization: \(alice.authorization)\r\n"
             for (name, byte) in [("a", UInt8(ascii: "A")), ("b", UInt8(ascii: "B"))] {
                 let path = "/files/\(name)"
-                #expect(try await node.files("PUT", path, alice, body: .init(repeating: byte, count: 9)).status == 201)
+                #expect(
+                    try await node.files("PUT", path, alice, body: .init(repeating: byte, count: 9)).status
+                        == 201)
             }
             let hidden = Self.get("/files/b", alice)
             // Fills the first piece that is read, so that what follows comes on its own.
@@ -167,7 +171,9 @@ import Testing
             let padded = "\(line)\(head)X: \(padding)\r\n\r\n"
             let put = "PUT /files/c HTTP/1.1\r\n\(head)Content-Length: \(hidden.utf8.count)\r\n\r\n"
             for first in ["", Self.get("/files/a", alice)] {
-                for rest in [[padded + hidden + hidden], [bare, put, hidden, hidden], [bare + put, hidden, hidden]] {
+                for rest in [
+                    [padded + hidden + hidden], [bare, put, hidden, hidden], [bare + put, hidden, hidden],
+                ] {
                     let answer = try await RawConnection.open(port: node.filesPort).exchange([first] + rest)
                     #expect(!answer.contains("BBBBBBBBB"), "\(answer)")
                 }

@@ -11,9 +11,7 @@ extension FilesResponder: ReadyService {
         to request: PlainRequest, target: RequestTarget, notes: inout ReadyNotes
     ) -> ReadyAnswer? {
         guard target.components.first.map({ $0.elementsEqual("files".utf8) }) == true,
-            case .read(let path, _, let listing)? = try? FileRequest(
-                method: .get, target: target, headers: [:], authority: nil),
-            !listing.isCertain,
+            !target.endsWithSlash, let path = try? FileRequest.path(target),
             let account = self.readyAccount(request.authorization, &notes)
         else { return nil }
         let caller = Caller(

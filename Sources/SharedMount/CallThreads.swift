@@ -1,13 +1,12 @@
 import Dispatch
+import Glibc
 import NIOCore
 import Synchronization
-
-import class Foundation.Thread
 
 /// Threads for work that blocks, started as they are needed.
 ///
 /// Each piece of work wakes one thread at most, the one that slept last: where little is to be done few threads do it,
-/// and their memory stays warm.
+/// and their memory stays warm. Where the system gives no further thread, those that there are do the work.
 final class CallThreads: Sendable {
     typealias Work = @Sendable () -> Void
 
@@ -68,10 +67,57 @@ final class CallThreads: Sendable {
             let seat = Seat()
             seat.work.withLock { $0 = work }
             // The thread must not hold its first work for ever.
-            let thread = Thread { while self.workOnce(at: seat) {} }
-            thread.name = "mount"
-            thread.start()
+            let isStarted = Self.startThread { while self.workOnce(at: seat) {} }
+            if !isStarted { return self.giveToOthers(work) }
         }
+        return true
+    }
+
+    /// Takes back the count of a thread that could not be started; false when there is no other.
+    private func giveToOthers(_ work: @escaping Work) -> Bool {
+        let (order, ended): (Order, [Work]) = self.state.withLock { state in
+            state.alive -= 1
+            if let seat = state.idle.popLast() { return (.wake(seat), []) }
+            // Who is counted looks at what waits once more before it ends or sleeps.
+            if state.alive > 0 {
+                state.waiting.append(work)
+                return (.wait, [])
+            }
+            defer { state.whenEnded = [] }
+            return (.refuse, state.whenEnded)
+        }
+        for ended in ended { ended() }
+        switch order {
+        case .wake(let seat):
+            seat.work.withLock { $0 = work }
+            seat.bell.signal()
+            return true
+        case .wait: return true
+        case .refuse, .start: return false
+        }
+    }
+
+    private final class Body: Sendable {
+        let run: Work
+        init(_ run: @escaping Work) { self.run = run }
+    }
+
+    /// False when the system has no thread left, as at the limit of a container.
+    private static func startThread(_ run: @escaping Work) -> Bool {
+        let body = unsafe Unmanaged.passRetained(Body(run))
+        var thread = pthread_t()
+        let failed = unsafe pthread_create(
+            &thread, nil,
+            { raw in
+                guard let raw = unsafe raw else { return nil }
+                unsafe Unmanaged<Body>.fromOpaque(raw).takeRetainedValue().run()
+                return nil
+            }, body.toOpaque())
+        guard failed == 0 else {
+            unsafe body.release()
+            return false
+        }
+        pthread_detach(thread)
         return true
     }
 

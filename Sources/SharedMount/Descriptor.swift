@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// An open file or folder, closed when nobody holds it any more.
 ///
@@ -9,7 +10,16 @@ final class Descriptor: Sendable {
 
     init(raw: CInt) { self.raw = raw }
 
-    deinit { _ = Glibc.close(self.raw) }
+    deinit { self.close() }
+
+    private let isClosed = Atomic(false)
+
+    /// Closes it now, on this thread: for what may block, or frees much, on whatever thread would let go of it last.
+    ///
+    /// Nobody may use it afterwards.
+    func close() {
+        if !self.isClosed.exchange(true, ordering: .acquiringAndReleasing) { _ = Glibc.close(self.raw) }
+    }
 
     /// The only look-up by a path of the whole system.
     ///

@@ -73,12 +73,15 @@ struct StagedWriting: Sendable {
         guard let digest = Digest(Array(self.digest.finalize())) else {
             throw .failed("staging \(self.name): SHA-256 has no 32 bytes")
         }
+        // Not by whoever lets go of it last, who may be a connection's thread.
+        self.file.close()
         return SealedFile(staged: StagedIdentity(name: self.name, identity: status.identity), digest: digest)
     }
 
     /// Also when its name may be there and that is not known.
     func abandon() {
-        // The descriptor closes when the last closure that holds it is gone.
-        withExtendedLifetime(self.file) { try? self.folder.unlink(Array(self.name.file.utf8)) }
+        try? self.folder.unlink(Array(self.name.file.utf8))
+        // Frees what a large one had, which takes its time.
+        self.file.close()
     }
 }

@@ -166,22 +166,32 @@ class Place:
         with open(os.path.join(self.told["cluster"], "status.json"), encoding="utf-8") as file:
             return {row["name"]: row for row in json.load(file)["rows"] if row["name"].startswith("worker-")}
 
-    def receiver(self):
-        """The worker that wrote last to an upload's file."""
+    def receiver(self, piece):
+        """The worker that is just writing a piece of so many bytes to an upload: some of it is there, and not all."""
+        nodes = {str(node["incarnation"]): node["name"] for node in self.admin("GET", "nodes")["items"]}
+        before = self.segments()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            now = self.segments()
+            for path, size in now.items():
+                if size % piece and size > before.get(path, 0):
+                    return nodes[os.path.basename(os.path.dirname(path))[1:]]
+            before = now
+        raise AssertionError("no worker was seen in the middle of a piece within 30 s")
+
+    def segments(self):
+        """Path and size of all that waits in staging of uploads that go on."""
         staging = os.path.join(self.told["mount"], ".flotilla", "staging")
-        newest, folder = 0.0, None
+        found = {}
         for name in os.listdir(staging):
             if not re.fullmatch(r"u\d+", name):
                 continue
             for entry in os.scandir(os.path.join(staging, name)):
                 try:
-                    changed = entry.stat().st_mtime
+                    found[entry.path] = entry.stat().st_size
                 except FileNotFoundError:
                     continue
-                if changed > newest:
-                    newest, folder = changed, name
-        nodes = {str(node["incarnation"]): node["name"] for node in self.admin("GET", "nodes")["items"]}
-        return nodes[folder[1:]]
+        return found
 
     def kill(self, worker):
         os.kill(self.workers()[worker]["pid"], signal.SIGKILL)

@@ -126,7 +126,7 @@ def killing(place):
         place.wait_until("some of it to be sent", lambda share=share: share_of(place, page, "survivor.bin") > share, 60)
         if share == 0.15:
             place.picture(page, "uploads")
-        worker = place.receiver()
+        worker = place.receiver(8 * MIB)
         place.kill(worker)
         place.say(f"killed {worker} at {share_of(place, page, 'survivor.bin'):.0%}")
     wait_for_state(place, page, "survivor.bin", "done", "failed", seconds=120)
@@ -145,7 +145,7 @@ def hanging(place):
     place.slow_down(page, 8 * MIB)
     page.set_input_files("#choose-files", source)
     place.wait_until("some of it to be sent", lambda: share_of(place, page, "patient.bin") > 0.3, 60)
-    worker = place.receiver()
+    worker = place.receiver(8 * MIB)
     pid = place.workers()[worker]["pid"]
     os.kill(pid, signal.SIGSTOP)
     place.say(f"stopped {worker} at {share_of(place, page, 'patient.bin'):.0%}")

@@ -127,6 +127,8 @@ int flotilla_status(int folder, const char *name, flotilla_file_status *status) 
 
 const int flotilla_path_only = O_PATH;
 
+int flotilla_name_thread(const char *name) { return prctl(PR_SET_NAME, name); }
+
 int flotilla_start_writing_out(int fd, int64_t offset, int64_t count) {
     return sync_file_range(fd, offset, count, SYNC_FILE_RANGE_WRITE);
 }

@@ -12,7 +12,7 @@ final class BlockingCalls: Sendable {
     init(threads: Int, waiting: Int) {
         precondition(
             threads > 0 && waiting >= 0, "\(threads) threads and \(waiting) waiting calls make no sense")
-        self.threads = CallThreads(limit: threads)
+        self.threads = CallThreads(name: "mount", limit: threads)
         self.limit = threads + waiting
     }
 

@@ -1,3 +1,4 @@
+import CLinux
 import Dispatch
 import Glibc
 import NIOCore
@@ -40,10 +41,15 @@ final class CallThreads: Sendable {
         case refuse
     }
 
+    private let name: StaticString
     private let limit: Int
     private let state = Mutex(State())
 
-    init(limit: Int) { self.limit = limit }
+    /// - Parameter name: of each thread, as tools show it.
+    init(name: StaticString, limit: Int) {
+        self.name = name
+        self.limit = limit
+    }
 
     /// Whether the work will be done: not any more when ``stop(then:)`` was called before.
     func give(_ work: @escaping Work) -> Bool {
@@ -67,7 +73,10 @@ final class CallThreads: Sendable {
             let seat = Seat()
             seat.work.withLock { $0 = work }
             // The thread must not hold its first work for ever.
-            let isStarted = Self.startThread { while self.workOnce(at: seat) {} }
+            let isStarted = Self.startThread {
+                _ = self.name.withUTF8Buffer { unsafe flotilla_name_thread($0.baseAddress) }
+                while self.workOnce(at: seat) {}
+            }
             if !isStarted { return self.giveToOthers(work) }
         }
         return true
@@ -75,7 +84,7 @@ final class CallThreads: Sendable {
 
     /// Takes back the count of a thread that could not be started; false when there is no other.
     private func giveToOthers(_ work: @escaping Work) -> Bool {
-        let (order, ended): (Order, [Work]) = self.state.withLock { state in
+        let (order, left): (Order, [Work]) = self.state.withLock { state in
             state.alive -= 1
             if let seat = state.idle.popLast() { return (.wake(seat), []) }
             // Who is counted looks at what waits once more before it ends or sleeps.
@@ -83,10 +92,14 @@ final class CallThreads: Sendable {
                 state.waiting.append(work)
                 return (.wait, [])
             }
-            defer { state.whenEnded = [] }
-            return (.refuse, state.whenEnded)
+            // What others left to a thread that never came is done here: nobody else would.
+            defer {
+                state.whenEnded = []
+                state.waiting.removeAll()
+            }
+            return (.refuse, Array(state.waiting) + state.whenEnded)
         }
-        for ended in ended { ended() }
+        for left in left { left() }
         switch order {
         case .wake(let seat):
             seat.work.withLock { $0 = work }

@@ -26,7 +26,7 @@ extension MountRoot {
         if objected(look) { return WholeStaging(look: look, sealed: nil) }
         var writing = try self.begin(whole.operation, for: incarnation)
         do throws(VaultError) {
-            try writing.write(whole.pieces)
+            try writing.writeLast(whole.pieces)
             return WholeStaging(look: look, sealed: try writing.seal())
         } catch {
             writing.abandon()

@@ -62,7 +62,7 @@ final class PosixStagedFile: StagedFile {
             let sealed = try await self.calls.run { () throws(VaultError) in
                 // Named or not: what is left after a failure goes by its name.
                 var writing = writing
-                try writing.write(pieces)
+                try writing.writeLast(pieces)
                 return try writing.seal()
             }
             self.state.withLock { $0 = .ended }

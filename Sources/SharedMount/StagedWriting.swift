@@ -23,6 +23,8 @@ struct StagedWriting: Sendable {
 
     /// Early enough that the sync at the end has little left to do.
     private static let pushEvery: Int64 = 8 * 1_024 * 1_024
+    /// Less is written out by the sync in the time that asking would take.
+    private static let pushAtEnd: Int64 = 256 * 1_024
 
     /// - Parameter isNamed: False for a file that gets its name in the folder when it is whole.
     init(file: Descriptor, name: StagedName, in folder: Descriptor, isNamed: Bool) {
@@ -33,21 +35,36 @@ struct StagedWriting: Sendable {
     }
 
     mutating func write(_ pieces: [ByteBuffer]) throws(VaultError) {
-        for piece in pieces {
-            do throws(SystemFailure) {
+        try self.add(pieces, pushingFrom: Self.pushEvery)
+    }
+
+    /// The last bytes; from here on only ``seal()`` or ``abandon()``.
+    mutating func writeLast(_ pieces: [ByteBuffer]) throws(VaultError) {
+        try self.add(pieces, pushingFrom: Self.pushAtEnd)
+    }
+
+    /// Writes, then hashes: what the kernel was asked to write out reaches the disk meanwhile.
+    ///
+    /// - Parameter least: It is asked when so many bytes wait.
+    private mutating func add(_ pieces: [ByteBuffer], pushingFrom least: Int64) throws(VaultError) {
+        do throws(SystemFailure) {
+            for piece in pieces {
                 try unsafe piece.withUnsafeReadableBytes { (raw) throws(SystemFailure) in
                     try unsafe self.file.write(raw, at: self.written)
-                    unsafe self.digest.update(bufferPointer: raw)
                 }
-            } catch {
-                throw error.about("staging \(self.name)")
+                self.written += Int64(piece.readableBytes)
             }
-            self.written += Int64(piece.readableBytes)
+        } catch {
+            throw error.about("staging \(self.name)")
         }
-        guard self.written - self.pushed >= Self.pushEvery else { return }
-        // Only asked for; an error shows in the sync.
-        _ = flotilla_start_writing_out(self.file.raw, self.pushed, self.written - self.pushed)
-        self.pushed = self.written
+        if self.written - self.pushed >= least {
+            // Only asked for; an error shows in the sync.
+            _ = flotilla_start_writing_out(self.file.raw, self.pushed, self.written - self.pushed)
+            self.pushed = self.written
+        }
+        for piece in pieces {
+            unsafe piece.withUnsafeReadableBytes { raw in unsafe self.digest.update(bufferPointer: raw) }
+        }
     }
 
     mutating func seal() throws(VaultError) -> SealedFile {

@@ -55,6 +55,9 @@ int flotilla_status(int folder, const char *name, flotilla_file_status *status);
 /// O_PATH: a descriptor for looking at something, not into it.
 extern const int flotilla_path_only;
 
+/// Names the calling thread, for those who look at a process; 15 bytes of it are kept.
+int flotilla_name_thread(const char *name);
+
 /// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: asks the kernel to begin writing that part to disk.
 int flotilla_start_writing_out(int fd, int64_t offset, int64_t count);
 

@@ -53,6 +53,9 @@ package enum FileHeaders {
         return try RequestTarget(String(path))
     }
 
+    /// No file is longer, in bytes; sums of what clients announce stay far from any bound.
+    static let longest: Int64 = 1 << 60
+
     /// Whether the client says outright that what stands at the destination may go; WebDAV's default would be yes.
     static func overwrites(_ headers: HTTPFields) throws(Problem) -> Bool {
         switch headers[Self.overwrite] {

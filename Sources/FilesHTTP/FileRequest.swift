@@ -101,7 +101,13 @@ extension FileRequest {
     }
 
     private static func ifMatch(_ headers: HTTPFields) throws(Problem) -> String? {
-        try FileHeaders.tags(.ifMatch, headers) == nil ? nil : headers[.ifMatch]
+        guard try FileHeaders.tags(.ifMatch, headers) == nil else { return headers[.ifMatch] }
+        // Times have no more than seconds here: what was changed twice within one would be lost.
+        if let time = headers[.ifUnmodifiedSince] {
+            throw FileHeaders.invalid(
+                .ifUnmodifiedSince, time, "what changes files is guarded by If-Match with the entity tag")
+        }
+        return nil
     }
 
     private static func destination(
@@ -181,8 +187,8 @@ extension FileRequest {
     /// Nil for a body in chunks.
     static func length(_ headers: HTTPFields) throws(Problem) -> Int64? {
         if let text = headers[.contentLength] {
-            guard let length = Int64(text), length >= 0 else {
-                throw FileHeaders.invalid(.contentLength, text, "it is no length")
+            guard let length = Int64(text), 0...FileHeaders.longest ~= length else {
+                throw FileHeaders.invalid(.contentLength, text, "it is no length of a file")
             }
             return length
         }

@@ -43,7 +43,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         switch self.unwrapInboundIn(data) {
         case .head(let head):
             action = self.course.headRead(asksToClose: Self.asksToClose(head.headerFields))
-            if self.progress.isSurplus && action == .forward { return self.refuse(context: context) }
+            if self.progress.isSurplus && action == .forward {
+                return self.refuse(head.method, context: context)
+            }
         case .body(let bytes): action = self.course.bodyRead(bytes: bytes.readableBytes)
         case .end: action = self.course.endRead()
         }
@@ -98,7 +100,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    private func refuse(context: ChannelHandlerContext) {
+    private func refuse(_ method: HTTPRequest.Method, context: ChannelHandlerContext) {
         let problem = Problem(
             .serviceUnavailable, .tooBusy,
             "the node has \(self.limits.connections) connections, which is its limit"
@@ -106,9 +108,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         var head = problem.response.head
         head.headerFields[.connection] = "close"
         self.write(context: context, data: self.wrapOutboundOut(.head(head)), promise: nil)
-        self.write(
-            context: context, data: self.wrapOutboundOut(.body(JSONText.buffer(problem.document))),
-            promise: nil)
+        if method != .head {
+            self.write(
+                context: context, data: self.wrapOutboundOut(.body(JSONText.buffer(problem.document))),
+                promise: nil)
+        }
         self.write(context: context, data: self.wrapOutboundOut(.end(nil)), promise: nil)
         context.flush()
     }

@@ -65,11 +65,23 @@ final class ConnectionProgress {
         feed()
         self.isAtBoundary =
             self.isAtEnd
-            && (self.bodyBytes - before == bytes.readableBytes || bytes.endsWithEmptyLine)
+            && (self.bodyBytes - before == bytes.readableBytes
+                || bytes.endsWithEmptyLine && !bytes.mayBeginAnotherProtocol)
     }
 }
 
 extension ByteBuffer {
+    /// The parser reads on behind the empty line of `PRI`, with which clients of HTTP/2 begin (RFC 9113, 3.4).
+    fileprivate var mayBeginAnotherProtocol: Bool {
+        var rest = self.readableBytesView[...]
+        while let place = rest.firstIndex(of: UInt8(ascii: "P")) {
+            rest = rest[place...]
+            if rest.starts(with: "PRI ".utf8) { return true }
+            rest = rest.dropFirst()
+        }
+        return false
+    }
+
     fileprivate var endsWithEmptyLine: Bool {
         self.getInteger(at: self.writerIndex - 4, as: UInt32.self) == 0x0D0A_0D0A
             && self.readableBytes >= 4

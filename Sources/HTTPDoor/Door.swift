@@ -3,6 +3,7 @@ package import ClusterPorts
 package import HTTPTypes
 package import Hummingbird
 import Logging
+import Synchronization
 
 /// What stands behind a door once its request is taken apart.
 package protocol DoorService: Sendable {
@@ -17,6 +18,7 @@ package struct Door<Inside: DoorService>: HTTPResponder {
     let standing: any NodeStanding
     let gauge: RequestGauge
     let requestsMax: Int?
+    private let turns = Turns()
 
     /// - Parameter requestsMax: With so many requests in hand at the node, this door refuses more; nil never refuses.
     package init(
@@ -29,6 +31,8 @@ package struct Door<Inside: DoorService>: HTTPResponder {
     }
 
     package func respond(to request: Request, context: DoorContext) async throws -> Response {
+        // Who sends many requests at once, each of which needs nobody else, must not keep the thread from others.
+        if self.turns.isOver() { await Task.yield() }
         var response = await self.answer(request, context: context)
         response.headers[DoorHeader.requestID] = context.id
         if let node = self.standing.standing().name { response.headers[DoorHeader.node] = node.description }
@@ -60,6 +64,16 @@ package struct Door<Inside: DoorService>: HTTPResponder {
                 .internalServerError, .failed, "the node's log has more under request \(context.id)"
             ).response
         }
+    }
+}
+
+/// Tells from time to time that others should have their turn.
+private final class Turns: Sendable {
+    private static let length: UInt32 = 64
+    private let requests = Atomic<UInt32>(0)
+
+    func isOver() -> Bool {
+        self.requests.wrappingAdd(1, ordering: .relaxed).newValue.isMultiple(of: Self.length)
     }
 }
 

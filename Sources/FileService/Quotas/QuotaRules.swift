@@ -43,7 +43,8 @@ package enum QuotaRules {
         let use = HomeUse(
             bytes: account.use.bytes + (counts ? account.open : 0), files: account.use.files)
         let need = HomeUse(bytes: total - found.bytes, files: 1 - found.files)
-        let isOverBytes = need.bytes > 0 && account.quota.bytes.map { use.bytes + need.bytes > $0 } ?? false
+        // Compared without a sum: a client may announce any length.
+        let isOverBytes = need.bytes > 0 && account.quota.bytes.map { need.bytes > $0 - use.bytes } ?? false
         let isOverFiles = need.files > 0 && account.quota.files.map { use.files + need.files > $0 } ?? false
         guard isOverBytes || isOverFiles else { return nil }
         return QuotaRefusal(quota: account.quota, use: use, need: need)

@@ -42,7 +42,8 @@ struct RoomWatch: Sendable {
 
     private mutating func look(_ total: Int64) async {
         self.known = try? await self.quotas.quota(of: self.account, besides: self.upload)
-        self.dueAt = total + self.step
+        let (due, isBeyond) = total.addingReportingOverflow(self.step)
+        self.dueAt = isBeyond ? .max : due
     }
 
     private func judge(_ total: Int64) -> QuotaRefusal? {

@@ -74,7 +74,7 @@ extension FilesResponder {
         _ interim: DraftInterim, _ channel: any Channel
     ) async throws(Problem) -> UploadProgress {
         let outcome = ChecksumOutcome()
-        let credentials = Credentials(authorization: request.headers[.authorization])
+        let credentials = Credentials(request.head)
         let body = UploadBody(
             body: request.body, length: piece.bodyLength, waiting: piece.waits ? channel : nil,
             atEnd: { try await self.checkAgain(credentials, caller.account) })

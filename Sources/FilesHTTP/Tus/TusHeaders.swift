@@ -51,8 +51,8 @@ package enum TusHeaders {
     static func number(_ name: HTTPField.Name, _ headers: HTTPFields) throws(Problem) -> Int64? {
         guard let text = headers[name] else { return nil }
         guard !text.isEmpty, text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }),
-            let number = Int64(text)
-        else { throw FileHeaders.invalid(name, text, "expected a whole number") }
+            let number = Int64(text), number <= FileHeaders.longest
+        else { throw FileHeaders.invalid(name, text, "expected a whole number up to \(FileHeaders.longest)") }
         return number
     }
 }

@@ -41,6 +41,19 @@ import Testing
                 == Digest(hex: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"))
     }
 
+    @Test func `what changes files is guarded by tags, and a time alone is refused`() throws {
+        let time = "Mon, 23 Nov 2026 12:00:00 GMT"
+        for method in ["PUT", "DELETE", "MOVE", "COPY"] {
+            let fields: HTTPFields = [
+                .contentLength: "5", .ifUnmodifiedSince: time, FileHeaders.destination: "/files/b",
+            ]
+            #expect(self.kind(method, "/files/a", fields) == .invalidHeader, "\(method)")
+            var guarded = fields
+            guarded[.ifMatch] = "\"x\""
+            #expect(self.kind(method, "/files/a", guarded) == nil, "\(method)")
+        }
+    }
+
     @Test func `a body in chunks has no length`() throws {
         guard case .upload(let upload) = try self.request("PUT", "/files/a", [.transferEncoding: "chunked"])
         else {

@@ -182,6 +182,39 @@ import Testing
         }
     }
 
+    @Test func `nothing is read behind a request that ends the connection, and it ends`() async throws {
+        try await DoorNode.with { node in
+            let alice = try await node.makeAccount("alice")
+            #expect(try await node.files("MKCOL", "/files/d", alice).status == 201)
+            for byte in [UInt8(ascii: "A"), UInt8(ascii: "B")] {
+                let path = "/files/d/\(Character(UnicodeScalar(byte)))"
+                #expect(
+                    try await node.files("PUT", path, alice, body: .init(repeating: byte, count: 9)).status
+                        == 201)
+            }
+            let head = "Host: x\r\nAuthorization: \(alice.authorization)\r\n"
+            let (a, b) = ("GET /files/d/A HTTP/1", "GET /files/d/B HTTP/1.1\r\n\(head)\r\n")
+            for last in [
+                "\(a).1\r\n\(head)Upgrade: x\r\n\r\n", "\(a).0\r\n\(head)Connection: keep-alive\r\n\r\n",
+            ] {
+                let answer = try await RawConnection.open(port: node.filesPort).exchange([last + b])
+                #expect(answer.hasSuffix("AAAAAAAAA") && !answer.contains("BBBBBBBBB"), "\(answer)")
+            }
+            // To the parser it is no request before more follows.
+            let other = try await RawConnection.open(port: node.filesPort).exchange([
+                "\(a).1\r\n\(head)\r\nPRI * HTTP/2.0\r\n\r\n", b,
+            ])
+            #expect(!other.contains("BBBBBBBBB"), "\(other)")
+            // Each in its own version, whatever is read before it is answered.
+            let both = try await RawConnection.open(port: node.filesPort).exchange([
+                "GET /files/d?archive=zip HTTP/1.1\r\n\(head)\r\n\(a).0\r\n\(head)\r\n"
+            ])
+            #expect(both.hasPrefix("HTTP/1.1 200"), "\(both)")
+            #expect(both.lowercased().contains("transfer-encoding: chunked"))
+            #expect(both.contains("HTTP/1.0 200") && both.hasSuffix("AAAAAAAAA"), "\(both)")
+        }
+    }
+
     @Test(arguments: [1_000_000, 211, 37, 5])
     func `requests are answered alike however their bytes are cut`(size: Int) async throws {
         try await DoorNode.with { node in

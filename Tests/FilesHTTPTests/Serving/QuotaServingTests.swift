@@ -59,6 +59,26 @@ import Testing
         }
     }
 
+    @Test(arguments: ["9223372036854775807", "9223372036845775807", "1152921504606846976"])
+    func `a length beyond all files is refused, and the node lives`(length: String) async throws {
+        try await DoorNode.with { node in
+            let alice = try await node.makeAccount("alice")
+            _ = try await node.admin("PATCH", "/api/v1/accounts/alice", json: #"{"quota_bytes":20000000}"#)
+            try await node.beat()
+            let nine = [UInt8](repeating: 9, count: 9 << 20)
+            #expect(try await node.files("PUT", "/files/nine", alice, body: nine).status == 201)
+            let answer = try await RawConnection.open(port: node.filesPort).exchange([
+                "PUT /files/a HTTP/1.1\r\nHost: x\r\nAuthorization: \(alice.authorization)\r\n"
+                    + "Content-Length: \(length)\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+            ])
+            #expect(answer.hasPrefix("HTTP/1.1 4"), "\(answer)")
+            let begun = try await node.files(
+                "POST", "/files/b", alice, ["tus-resumable": "1.0.0", "upload-length": length])
+            #expect([400, 413].contains(begun.status))
+            #expect(try await node.files("PUT", "/files/c", alice, body: [1]).status == 201)
+        }
+    }
+
     @Test func `a client that waits is refused before it sends anything`() async throws {
         try await DoorNode.with { node in
             let alice = try await node.makeAccount("alice")

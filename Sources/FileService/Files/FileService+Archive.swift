@@ -8,7 +8,7 @@ extension FileService {
     package func read(
         folder path: HomePath, by caller: Caller
     ) async throws(FileServiceError) -> FolderReading {
-        let right = try self.rightToRead()
+        let right = try self.rightToSend()
         try self.readings.enter()
         let place = ReadingPlace(self.readings)
         let walk = try await onMount(path) { () async throws(VaultError) in

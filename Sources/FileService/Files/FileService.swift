@@ -98,7 +98,7 @@ package final class FileService: Service {
 
     /// Opens a file for one download, which ends with ``Download/ended(sent:failure:)``.
     package func open(_ path: HomePath, by caller: Caller) async throws(FileServiceError) -> Download {
-        let right = try self.rightToRead()
+        let right = try self.rightToSend()
         guard !path.isHome else { throw .isFolder(path) }
         let file = try await onMount(path) { () async throws(VaultError) in
             try await self.vault.open(path, in: caller.account.name)
@@ -132,6 +132,15 @@ package final class FileService: Service {
         case .serving(let right, _), .draining(let right, _): return right
         case .outside, .stale, .isolated, .sick: throw self.notServing()
         }
+    }
+
+    /// What is sent is logged when it ends: a node that stops begins no more of it.
+    func rightToSend() throws(FileServiceError) -> NodeRight {
+        let right = try self.rightToRead()
+        if self.log.isEnding {
+            throw .notServing(reason: "this node is stopping", retryAfterSeconds: 1)
+        }
+        return right
     }
 
     private func notServing() -> FileServiceError {

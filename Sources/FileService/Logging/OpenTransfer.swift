@@ -47,8 +47,12 @@ final class OpenTransfer: Sendable {
         return self.pace.withLock { $0.rate(moved, at: now) }
     }
 
-    /// It is about to be listed in the database.
-    func listed() { self.isListed.withLock { $0 = true } }
+    /// It is about to be listed in the database; false when it has ended, and is not to be.
+    func listed() -> Bool {
+        // In this order: whoever ends it without a record of its own sets the one, then reads the other.
+        self.isListed.withLock { $0 = true }
+        return !self.over.withLock { $0 }
+    }
 
     /// It ends without a record of its own: where it was listed, it goes from the list.
     func vanish() {

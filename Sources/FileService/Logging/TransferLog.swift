@@ -24,6 +24,8 @@ package final class TransferLog: Service {
         /// Set when the node stops.
         var deadline: ContinuousClock.Instant?
         var stopped = false
+
+        var isEnding: Bool { self.stopped || self.deadline != nil }
     }
 
     private let names: any NameStore
@@ -58,27 +60,41 @@ package final class TransferLog: Service {
     ///
     /// Waits while the queue is full.
     package func finish(_ operation: FinishedOperation) async {
-        await self.add { $0.add(operation) }
+        await self.add(operation.operation.id) { $0.add(operation) }
     }
 
     /// Logs a transfer that no decision goes with, soon.
     ///
     /// Waits while the queue is full.
     package func record(_ record: TransferRecord) async {
-        await self.add { $0.add(record) }
+        await self.add(record.id) { $0.add(record) }
     }
 
     /// The same without waiting, above the bound if need be: for who looked at ``hasRoom`` when the transfer began.
     func recordNow(_ record: TransferRecord) {
-        self.state.withLock { state in if !state.stopped { state.queue.add(record) } }
+        let isStopped = self.state.withLock { state in
+            if !state.stopped { state.queue.add(record) }
+            return state.stopped
+        }
+        if isStopped { return self.unwritten(record.id) }
         self.arrival.yield()
     }
 
     /// Makes haste with a decided change that somebody waits for; false when it is not here (any more).
     func hurry(_ operation: UUID) -> Bool { self.state.withLock { !$0.stopped && $0.queue.hurry(operation) } }
 
-    /// Whether half of the queue is free.
-    var hasRoom: Bool { self.backlog < self.limits.logQueue / 2 }
+    private func unwritten(_ id: UUID) {
+        self.logger.warning(
+            "a transfer ended after this node closed its log of transfers", metadata: ["transfer": "\(id)"])
+    }
+
+    /// Whether half of the queue is free, and the node does not stop.
+    var hasRoom: Bool {
+        self.state.withLock { !$0.isEnding && $0.queue.count < self.limits.logQueue / 2 }
+    }
+
+    /// The node stops: what would begin now might end when nothing can be logged any more.
+    var isEnding: Bool { self.state.withLock { $0.isEnding } }
 
     /// What is not written yet.
     package var backlog: Int { self.state.withLock { $0.queue.count } }
@@ -105,13 +121,14 @@ package final class TransferLog: Service {
         }.sorted { $0.record.origin.startedAt < $1.record.origin.startedAt }
     }
 
-    private func add(_ entry: @Sendable (inout TransferLogQueue) -> Void) async {
+    private func add(_ id: UUID, _ entry: @Sendable (inout TransferLogQueue) -> Void) async {
         while true {
-            let added = self.state.withLock { state in
-                guard !state.queue.isFull || state.stopped else { return false }
-                if !state.stopped { entry(&state.queue) }
-                return true
+            let (added, stopped) = self.state.withLock { state in
+                guard !state.queue.isFull, !state.stopped else { return (false, state.stopped) }
+                entry(&state.queue)
+                return (true, false)
             }
+            if stopped { return self.unwritten(id) }
             if added {
                 self.arrival.yield()
                 return
@@ -144,6 +161,7 @@ package final class TransferLog: Service {
             self.state.withLock { $0.deadline = .now + self.limits.logDrain }
             self.arrival.finish()
         }
+        await self.awaitDownloads()
         await self.writeAll()
         let (left, waiting) = self.state.withLock { state in
             state.stopped = true
@@ -153,6 +171,17 @@ package final class TransferLog: Service {
         for continuation in waiting { continuation.resume() }
         if left > 0 {
             self.logger.error("records of transfers were left unwritten", metadata: ["count": "\(left)"])
+        }
+    }
+
+    /// Gives the downloads that run when the node stops a while to end, so that their ends are logged.
+    ///
+    /// What changes files has ended before; new downloads are refused by now.
+    private func awaitDownloads() async {
+        let until = ContinuousClock.now + self.limits.downloadsDrain
+        while !self.state.withLock({ $0.open.isEmpty }), ContinuousClock.now < until {
+            await self.writeAll()
+            do { try await Task.sleep(for: Self.look) } catch { return }
         }
     }
 
@@ -226,8 +255,7 @@ package final class TransferLog: Service {
             guard let right = self.standing.standing().right else { continue }
             let before = ContinuousClock.now - self.limits.listedAfter
             let open = self.state.withLock { Array($0.open.values) }
-            let due = open.filter { $0.began <= before }
-            for transfer in due { transfer.listed() }
+            let due = open.filter { $0.began <= before && $0.listed() }
             let running = due.map(\.running).filter { $0.incarnation == right.incarnation }
             guard !running.isEmpty else { continue }
             do throws(StoreError) { try await self.transfers.record(running, by: right) } catch {

@@ -10,7 +10,7 @@ struct TransferLogLine<Entry: Sendable>: Sendable {
     private let batch: Int
     private let pace: Duration
     private var entries: Deque<Entry> = []
-    /// What the next statement takes at most; 1 while a bad entry is looked for.
+    /// What the next statement takes at most; less than a batch while a bad entry is looked for.
     private var size: Int
     /// When the next statement leaves, if it is not full before.
     private var dueAt: Instant?
@@ -48,13 +48,13 @@ struct TransferLogLine<Entry: Sendable>: Sendable {
         switch outcome {
         case .written:
             self.entries.removeFirst(count)
-            self.size = self.batch
+            self.size = min(self.batch, self.size * 2)
             return false
         case .notNow:
             return false
         case .refused:
-            // One bad entry must not hold up the others: find it alone.
-            self.size = 1
+            // One bad entry must not hold up the others: it is found by halves, so with few statements.
+            self.size = max(1, count / 2)
             guard count == 1 else { return false }
             self.entries.removeFirst()
             return true

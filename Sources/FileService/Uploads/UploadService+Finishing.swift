@@ -64,8 +64,14 @@ extension UploadService {
             let sealed = try outcome.get()
             file.close()
             try await self.check(sealed, of: row)
-            left = remembered
-            let receipt = try await self.publish(sealed, row, path, remembered.title, by: caller, right)
+            let receipt: PutReceipt
+            do throws(ChangeFailure) {
+                receipt = try await self.publish(sealed, row, path, remembered.title, by: caller, right)
+            } catch {
+                // A decision may name this file, or come to: whoever goes on makes another one.
+                left = error.isNamed ? nil : remembered
+                throw .file(error.error)
+            }
             await self.discard(segments.filter { $0.file != remembered.file.file })
             var upload = row
             upload.status = .decided
@@ -90,7 +96,7 @@ extension UploadService {
     private func publish(
         _ sealed: SealedFile, _ upload: Upload, _ path: HomePath, _ title: UploadTitle, by caller: Caller,
         _ right: NodeRight
-    ) async throws(UploadError) -> PutReceipt {
+    ) async throws(ChangeFailure) -> PutReceipt {
         let operation = Operation(
             id: upload.id.rawValue, account: upload.account, accountName: upload.accountName,
             origin: TransferOrigin(
@@ -99,34 +105,23 @@ extension UploadService {
         var options = PutOptions()
         options.replaces = upload.replaces
         options.makesParents = upload.makesParents
+        let before: FileStatus?
         do throws(FileServiceError) {
-            let before = try await self.files.place(path, in: upload.accountName, options: options)
-            let tag = try await self.publish(sealed, path, operation, options, right, title)
-            return PutReceipt(
-                transfer: operation.id, path: path, size: sealed.size, digest: sealed.digest, entityTag: tag,
-                created: before == nil)
+            before = try await self.files.place(path, in: upload.accountName, options: options)
         } catch {
-            throw .file(error)
+            throw ChangeFailure(error)
         }
-    }
-
-    /// Answers the tag.
-    private func publish(
-        _ sealed: SealedFile, _ path: HomePath, _ operation: Operation, _ options: PutOptions,
-        _ right: NodeRight,
-        _ title: UploadTitle
-    ) async throws(FileServiceError) -> String {
-        let carried: CarriedOut
-        do throws(ChangeFailure) {
-            carried = try await self.files.decide(
-                sealed, path, operation, options: options, right,
-                by: self.files.changer.forUpload(self.names.names(finishing: title)))
-        } catch {
-            throw error.error
+        let carried = try await self.files.decide(
+            sealed, path, operation, options: options, right,
+            by: self.files.changer.forUpload(self.names.names(finishing: title)))
+        if let failure = carried.failure {
+            throw ChangeFailure(FileService.error(for: failure, at: path, options))
         }
-        if let failure = carried.failure { throw FileService.error(for: failure, at: path, options) }
-        return await self.files.entityTag(
+        let tag = await self.files.entityTag(
             of: sealed.staged.identity, as: carried.shown, at: path, in: operation.accountName)
+        return PutReceipt(
+            transfer: operation.id, path: path, size: sealed.size, digest: sealed.digest, entityTag: tag,
+            created: before == nil)
     }
 
     /// An upload that is not what its client said it would be can never become a file.

@@ -116,8 +116,13 @@ extension UploadService {
         case .done(let upload): return upload
         case .refused(let there):
             await self.files.discard(taking.file)
-            throw there.status == .open
-                ? .wrongOffset(durable: there.durable) : .ended(reason: there.reason ?? "it is over")
+            switch there.status {
+            case .open: throw .wrongOffset(durable: there.durable)
+            // It became a file meanwhile: whoever asks again hears that.
+            case .decided: throw .taken
+            case .finished where there.reason == nil: throw .taken
+            case .finished, .aborted: throw .ended(reason: there.reason ?? "it is over")
+            }
         case .notFound:
             await self.files.discard(taking.file)
             throw .notFound

@@ -155,7 +155,9 @@ package final class UploadService: Service {
             if upload.isWorkedOn { throw .working }
             return try await self.complete(upload, remembered, by: caller, right, &left)
         }
-        if UploadRules.mustFreeze(upload, at: right.incarnation, isInterrupted: !isLate) {
+        // Who ended in time and left nothing may have a note on its way.
+        let isInterrupted = !isLate && remembered != nil
+        if UploadRules.mustFreeze(upload, at: right.incarnation, isInterrupted: isInterrupted) {
             left = nil
             let frozen = try await self.asking { () async throws(StoreError) in
                 try await self.store.freeze(id, by: right)

@@ -43,14 +43,38 @@ struct QueuesTests {
         let all = try self.written(&queue)
         #expect(all == .finish(finished))
         #expect(queue.wrote(all, .refused) == .goOn)
+        let half = try self.written(&queue)
+        #expect(half == .finish(Array(finished.prefix(2))))
+        #expect(queue.wrote(half, .refused) == .goOn)
         let alone = try self.written(&queue)
         #expect(alone == .finish([finished[0]]))
         #expect(queue.wrote(alone, .refused) == .lost(alone))
-        #expect(try self.written(&queue) == .finish([finished[1]]))
-        #expect(queue.wrote(.finish([finished[1]]), .written) == .goOn)
-        #expect(try self.written(&queue) == .finish(Array(finished.suffix(3))))
-        #expect(queue.wrote(.finish(Array(finished.suffix(3))), .written) == .goOn)
+        for expected in [finished[1...1], finished[2...3], finished[4...4]] {
+            let next = try self.written(&queue)
+            #expect(next == .finish(Array(expected)))
+            #expect(queue.wrote(next, .written) == .goOn)
+        }
         #expect(queue.next(at: Self.start) == .nothing)
+    }
+
+    @Test(arguments: [0, 1, 250, 400, 499])
+    func `one bad record among hundreds costs few statements more`(bad: Int) throws {
+        var queue = TransferLogQueue(batch: 500, limit: 1_000, pace: .zero)
+        let finished = try (0..<500).map { _ in try Samples.finished() }
+        for operation in finished { queue.add(operation) }
+        var (statements, written, lost) = (0, 0, 0)
+        while case .write(let batch) = queue.next(at: Self.start), statements < 1_000 {
+            statements += 1
+            guard case .finish(let operations) = batch else { break }
+            if operations.contains(finished[bad]) {
+                if case .lost = queue.wrote(batch, .refused) { lost += 1 }
+            } else {
+                written += operations.count
+                #expect(queue.wrote(batch, .written) == .goOn)
+            }
+        }
+        #expect(written == 499 && lost == 1)
+        #expect(statements < 60)
     }
 
     @Test func `what comes seldom is written at once, and what comes fast is gathered for a while`() throws {

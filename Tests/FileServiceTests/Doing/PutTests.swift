@@ -5,9 +5,39 @@ import Crypto
 import FileService
 import Foundation
 import NIOCore
+import ServiceLifecycle
 import Testing
 
 struct PutTests {
+    @Test func `a node that stops begins no download, and logs those that end soon`() async throws {
+        try await TestCluster.with { cluster in
+            let node = try await cluster.node("one")
+            try await node.running { try await node.put("a", "content") }
+            let path = try Samples.path("a")
+            let other = try await cluster.node("two")
+            let group = ServiceGroup(services: [other.log], logger: TestCluster.logger)
+            try await withThrowingTaskGroup { tasks in
+                tasks.addTask { try await group.run() }
+                let download = try await other.files.open(path, by: cluster.caller)
+                await group.triggerGracefulShutdown()
+                try await eventually("it refuses more") {
+                    do {
+                        await (try await other.files.open(path, by: cluster.caller)).ended(
+                            sent: 0, failure: nil)
+                        return false
+                    } catch FileServiceError.notServing {
+                        return true
+                    }
+                }
+                await download.ended(sent: 7, failure: nil)
+                try await tasks.waitForAll()
+            }
+            let records = try await cluster.transfers { $0.kind = .download }
+            #expect(records.contains { $0.size == 7 && $0.status == .completed })
+            #expect(other.log.backlog == 0)
+        }
+    }
+
     @Test func `what one node acknowledged another one shows, with the same tag`() async throws {
         try await TestCluster.with { cluster in
             let (one, two) = (try await cluster.node("one"), try await cluster.node("two"))

@@ -50,14 +50,15 @@ struct TestCluster: Sendable {
     func node(
         _ name: String, gate: Gate = Gate(), uploads: UploadLimits = UploadLimits(),
         limits: FileLimits = FileLimits(),
-        names: (@Sendable (any NameStore) -> any NameStore)? = nil
+        names: (@Sendable (any NameStore) -> any NameStore)? = nil,
+        uploadNames: @escaping @Sendable (any NameStore) -> any NameStore = { $0 }
     ) async throws -> TestNode {
         let incarnation = try await self.store.nextIncarnation(above: nil)
         _ = try await self.vault.note(incarnation)
         let request = JoinRequest.test(incarnation, named: NodeName(name))
         guard case .joined(let slot, let name) = try await self.store.join(request) else { throw NotJoined() }
         let right = NodeRight(slot: slot, incarnation: incarnation, name: name)
-        return TestNode(self, right, gate, names?(self.store) ?? self.store, uploads, limits)
+        return TestNode(self, right, gate, names?(self.store) ?? self.store, uploadNames, uploads, limits)
     }
 
     // MARK: - What is there
@@ -96,7 +97,8 @@ struct TestNode: Sendable {
 
     init(
         _ cluster: TestCluster, _ right: NodeRight, _ gate: Gate, _ names: any NameStore,
-        _ uploads: UploadLimits, _ limits: FileLimits
+        _ uploadNames: @escaping @Sendable (any NameStore) -> any NameStore, _ uploads: UploadLimits,
+        _ limits: FileLimits
     ) {
         let standing = FixedStanding(right)
         let vault = GatedVault(inner: cluster.vault, gate: gate)
@@ -111,7 +113,7 @@ struct TestNode: Sendable {
             vault: vault, names: names, transfers: transfers, standing: standing, log: self.log,
             limits: limits,
             logger: logger, quotas: cluster.database.store)
-        let rows = GatedUploads(inner: cluster.database.store, gate: gate)
+        let rows = GatedUploads(inner: cluster.database.store, gate: gate, wrapped: uploadNames)
         self.uploads = UploadService(
             files: self.files, area: GatedSegments(inner: cluster.area, gate: gate), store: rows, names: rows,
             limits: uploads, logger: logger)

@@ -11,6 +11,7 @@ import PostgresStore
 struct GatedUploads: UploadStore, UploadNames {
     let inner: PostgresStore
     let gate: Gate
+    var wrapped: @Sendable (any NameStore) -> any NameStore = { $0 }
 
     func create(_ upload: NewUpload, by right: NodeRight) async throws(StoreError) -> UploadAnswer {
         try self.gate.passStore()
@@ -64,7 +65,7 @@ struct GatedUploads: UploadStore, UploadNames {
         return try await self.inner.settle(upload)
     }
     func names(finishing title: UploadTitle) -> any NameStore {
-        GatedNames(inner: self.inner.names(finishing: title), gate: self.gate)
+        GatedNames(inner: self.wrapped(self.inner.names(finishing: title)), gate: self.gate)
     }
 }
 

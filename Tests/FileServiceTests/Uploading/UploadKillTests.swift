@@ -108,6 +108,31 @@ struct UploadKillTests {
         }
     }
 
+    @Test func `a file that a decision may name is finished by another one`() async throws {
+        try await TestCluster.with { cluster in
+            let isAway = Shared(false)
+            let away: HookedNames.Hook = { () throws(StoreError) in
+                if isAway.value { throw .mayHaveRun("the database is away") }
+            }
+            let node = try await cluster.node(
+                "one", gate: Gate(patience: .milliseconds(100)),
+                uploadNames: { HookedNames(inner: $0, beforeDecide: away, beforeRead: away) })
+            try await node.running {
+                let id = try await node.begin("a.txt", 6)
+                try await node.append("abc", to: id, at: 0)
+                isAway.change { $0 = true }
+                await #expect(throws: UploadError.self) { try await node.append("def", to: id, at: 3) }
+                let named = try await cluster.segments(of: id).map(\.file)
+                isAway.change { $0 = false }
+                try await eventually("it is finished") {
+                    (try? await node.offset(of: id)) == 6 && cluster.content("a.txt") == "abcdef"
+                }
+                let files = try await cluster.segments(of: id).map(\.file)
+                #expect(named.count == 1 && files.count == 2 && files.first == named.first)
+            }
+        }
+    }
+
     /// A body whose bytes come when the test says so.
     private static func slow() -> (body: AsyncStream<ByteBuffer>, feed: AsyncStream<ByteBuffer>.Continuation)
     {

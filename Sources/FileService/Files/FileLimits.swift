@@ -31,8 +31,9 @@ package struct FileLimits: Sendable, Hashable {
     package var logQueue = 4_096
     /// How long the transfer log may take to write what it has when the node stops.
     package var logDrain: Duration = .seconds(5)
-    /// How long downloads that run when the node stops may take to end, for their ends to be logged. Those that take longer
-    /// are sent to their end all the same; their record says that the node left.
+    /// How long downloads that run when the node stops may take to end, for their ends to be logged.
+    ///
+    /// Those that take longer are sent to their end all the same; their record says that the node left.
     package var downloadsDrain: Duration = .seconds(2)
     /// A transfer that runs longer is listed while it runs.
     package var listedAfter: Duration = .seconds(1)

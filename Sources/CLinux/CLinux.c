@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -126,6 +127,15 @@ int flotilla_status(int folder, const char *name, flotilla_file_status *status) 
 }
 
 const int flotilla_path_only = O_PATH;
+
+int flotilla_raise_open_files(uint64_t most) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -1;
+    rlim_t wanted = limit.rlim_max < most ? limit.rlim_max : most;
+    if (limit.rlim_cur >= wanted) return 0;
+    limit.rlim_cur = wanted;
+    return setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 int flotilla_name_thread(const char *name) { return prctl(PR_SET_NAME, name); }
 

@@ -12,7 +12,9 @@ package enum Credentials: Sendable, Equatable {
     package init?(_ request: HTTPRequest) {
         if let authorization = request.headerFields[.authorization] {
             self.init(authorization: authorization)
-        } else if let text = SessionCookie.text(request.headerFields), PageHeaders.letCookieCount(request) {
+        } else if let text = SessionCookie.text(request.headerFields),
+            PageHeaders.letCookieCount(request), PageHeaders.mean(text, request.headerFields)
+        {
             self = .session(text)
         } else {
             return nil

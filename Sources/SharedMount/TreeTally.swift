@@ -25,6 +25,8 @@ struct TreeTally {
     private var deep: [[UInt8]] = []
 
     private static let deepest = 32
+    /// Of a path in one call, in bytes; well below PATH_MAX.
+    private static let partMax = 2_048
 
     init(limit: Int, stop: StopFlag) {
         self.left = limit
@@ -36,10 +38,9 @@ struct TreeTally {
     mutating func count(below top: Descriptor) throws(SystemFailure) {
         try self.count(in: top, path: [], depth: 0)
         while self.goesOn, let next = self.deep.popLast() {
-            guard let folder = try Self.ifThere({ () throws(SystemFailure) in try top.openFolder(next) })
-            else {
-                continue
-            }
+            guard
+                let folder = try Self.ifThere({ () throws(SystemFailure) in try Self.open(next, below: top) })
+            else { continue }
             try self.count(in: folder, path: next, depth: 0)
         }
         if let failure = self.failure { throw failure }
@@ -81,6 +82,19 @@ struct TreeTally {
         } catch {
             self.failure = error
         }
+    }
+
+    /// In parts that the system takes: moves of folders make paths of any length.
+    private static func open(_ path: [UInt8], below top: Descriptor) throws(SystemFailure) -> Descriptor {
+        var folder = top
+        var rest = path[...]
+        // No name is longer than 255 bytes, so that each part has a whole one.
+        while rest.count > Self.partMax, let end = rest.prefix(Self.partMax).lastIndex(of: UInt8(ascii: "/"))
+        {
+            folder = try folder.openFolder(Array(rest[..<end]))
+            rest = rest[(end + 1)...]
+        }
+        return try folder.openFolder(Array(rest))
     }
 
     /// Nil when it is gone, or something else by now.

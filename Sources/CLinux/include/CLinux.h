@@ -55,6 +55,9 @@ int flotilla_status(int folder, const char *name, flotilla_file_status *status);
 /// O_PATH: a descriptor for looking at something, not into it.
 extern const int flotilla_path_only;
 
+/// Lets this process have as many descriptors open as it may allow itself, up to so many.
+int flotilla_raise_open_files(uint64_t most);
+
 /// Names the calling thread, for those who look at a process; 15 bytes of it are kept.
 int flotilla_name_thread(const char *name);
 

@@ -1,6 +1,7 @@
 package import ClusterModel
 package import ClusterPorts
 package import Logging
+import Synchronization
 
 /// Counts the homes of accounts with a quota: the first time, after large removals, from time to time, and when ordered.
 ///
@@ -11,6 +12,10 @@ package struct HomeCounting: StandingWork {
     private let vault: any HomeTally
     private let rhythm: CountRhythm
     private let logger: Logger
+    /// Homes that could not be counted, or changed all the while, and until when others go before them.
+    private let postponed = Postponed()
+    private static let pauseAfterFailure: Duration = .seconds(600)
+    private static let pauseAfterChange: Duration = .seconds(60)
     /// How long an operator's order waits at most before it is seen.
     private static let rest: Duration = .seconds(3)
     private static let atOnce = 10
@@ -37,7 +42,11 @@ package struct HomeCounting: StandingWork {
         var done: [ShardNumber: Double] = [:]
         let due: [DueCount]
         do {
-            due = try await self.counts.dueCounts(in: Array(titles.keys), limit: Self.atOnce)
+            // Those that are postponed stand in front: enough behind them are asked for.
+            let postponed = self.postponed.now()
+            due = try await self.counts.dueCounts(
+                in: Array(titles.keys), limit: Self.atOnce + postponed.count
+            ).filter { !postponed.contains($0.account) }
         } catch {
             self.complain(error)
             return StandingRound(rest: Self.rest)
@@ -46,9 +55,14 @@ package struct HomeCounting: StandingWork {
             guard !Task.isCancelled, let title = titles[item.shard], desk.holds(title) else { continue }
             done[item.shard, default: 0] += 1
             do {
-                if try await self.count(item, holding: title, by: right) == .fenced { desk.lost(title) }
+                switch try await self.count(item, holding: title, by: right) {
+                case .fenced: desk.lost(title)
+                case .void: self.postponed.add(item.account, for: Self.pauseAfterChange)
+                case .counted, nil: break
+                }
             } catch {
                 self.complain(error)
+                self.postponed.add(item.account, for: Self.pauseAfterFailure)
             }
         }
         return StandingRound(done: done, rest: Self.rest)
@@ -83,5 +97,24 @@ package struct HomeCounting: StandingWork {
                 ])
         }
         return answer
+    }
+}
+
+/// Accounts whose turn comes later.
+private final class Postponed: Sendable {
+    private let until = Mutex<[AccountID: ContinuousClock.Instant]>([:])
+    /// More are not kept: those come again at once.
+    private static let limit = 1_000
+
+    func now() -> Set<AccountID> {
+        let now = ContinuousClock.now
+        return self.until.withLock { until in
+            until = until.filter { $0.value > now }
+            return Set(until.keys)
+        }
+    }
+
+    func add(_ account: AccountID, for pause: Duration) {
+        self.until.withLock { if $0.count < Self.limit { $0[account] = .now + pause } }
     }
 }

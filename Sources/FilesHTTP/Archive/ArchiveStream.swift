@@ -24,7 +24,8 @@ struct ArchiveStream {
     private var spilled: UInt64 = 0
 
     private static let gatheredMax = 128 << 10
-    private static let piece = 256 << 10
+    /// Four blocks.
+    private static let piece = 4 * ZipRecord.blockMax
     private static let directoryInMemory = 1 << 20
 
     init(_ reading: RunningReading, prefix: [UInt8], channel: any Channel) {
@@ -101,7 +102,8 @@ struct ArchiveStream {
             // The mount reads while the client takes.
             async let following = Self.piece(of: file, at: next)
             crc.add(piece)
-            try await self.hand(piece)
+            // Only the end of a file, or one that has become shorter, is no whole number of blocks.
+            try await self.handBlocks(of: piece, isLast: place == file.size)
             piece = try await following
         }
         guard place == file.size, try await file.isUnchanged() else {
@@ -110,6 +112,18 @@ struct ArchiveStream {
         record.crc = crc.value
         record.writeDescriptor(to: &self.gathered)
         try await self.note(record)
+    }
+
+    private mutating func handBlocks(of piece: ByteBuffer, isLast: Bool) async throws {
+        var rest = piece
+        while let block = rest.readSlice(length: min(rest.readableBytes, ZipRecord.blockMax)),
+            block.readableBytes > 0
+        {
+            ZipRecord.writeBlock(
+                block.readableBytes, isLast: isLast && rest.readableBytes == 0, to: &self.gathered)
+            try await self.flush()
+            try await self.hand(block)
+        }
     }
 
     private static func piece(of file: any TreeFile, at place: Int64) async throws -> ByteBuffer {

@@ -2,7 +2,11 @@ import Foundation
 import HTTPDoor
 package import NIOCore
 
-/// One entry of a ZIP archive and its records, as PKWARE's APPNOTE 6.3 has them: stored, never compressed.
+/// One entry of a ZIP archive and its records, as PKWARE's APPNOTE 6.3 has them; never compressed.
+///
+/// What is described behind its content is no "stored" entry: who reads an archive as a stream could not find its end, and
+/// many refuse it (`java.util.zip.ZipInputStream` among them). It is "deflated" into blocks of stored bytes
+/// (RFC 1951, 3.2.4), whose last one says that it is.
 package struct ZipRecord: Sendable, Equatable {
     /// With a slash at the end for a folder.
     package var name: [UInt8]
@@ -27,7 +31,23 @@ package struct ZipRecord: Sendable, Equatable {
 
     private var isFolder: Bool { self.name.last == UInt8(ascii: "/") }
     /// Its size needs more than 32 bits.
-    private var isHuge: Bool { self.size >= Self.limit32 }
+    private var isHuge: Bool { self.packed >= Self.limit32 }
+    /// The content with what stands before each block.
+    private var packed: UInt64 {
+        guard self.isDescribed else { return self.size }
+        let blocks = (self.size + UInt64(Self.blockMax) - 1) / UInt64(Self.blockMax)
+        return self.size + 5 * blocks
+    }
+    private var method: UInt16 { self.isDescribed ? 8 : 0 }
+
+    /// Of each block but the last one, in bytes of the content.
+    package static let blockMax = Int(UInt16.max)
+
+    /// In front of so many bytes of the content.
+    package static func writeBlock(_ count: Int, isLast: Bool, to buffer: inout ByteBuffer) {
+        let count = UInt16(count)
+        buffer.writeZip(UInt8(isLast ? 1 : 0), count, ~count)
+    }
 
     /// Bit 3: described behind; bit 11: the name is UTF-8.
     private var flags: UInt16 {
@@ -43,7 +63,7 @@ package struct ZipRecord: Sendable, Equatable {
             extra.writeZip(size, size)
         }
         let size32 = self.isHuge ? UInt32.max : self.isDescribed ? 0 : UInt32(self.size)
-        buffer.writeZip(UInt32(0x0403_4B50), UInt16(self.isHuge ? 45 : 20), self.flags, UInt16(0))
+        buffer.writeZip(UInt32(0x0403_4B50), UInt16(self.isHuge ? 45 : 20), self.flags, self.method)
         buffer.writeZip(self.dosTime.time, self.dosTime.date)
         buffer.writeZip(self.isDescribed ? 0 : self.crc, size32, size32)
         buffer.writeZip(UInt16(self.name.count), UInt16(extra.readableBytes))
@@ -56,9 +76,9 @@ package struct ZipRecord: Sendable, Equatable {
         guard self.isDescribed else { return }
         buffer.writeZip(UInt32(0x0807_4B50), self.crc)
         if self.isHuge {
-            buffer.writeZip(self.size, self.size)
+            buffer.writeZip(self.packed, self.size)
         } else {
-            buffer.writeZip(UInt32(self.size), UInt32(self.size))
+            buffer.writeZip(UInt32(self.packed), UInt32(self.size))
         }
     }
 
@@ -66,18 +86,18 @@ package struct ZipRecord: Sendable, Equatable {
     package func writeDirectoryEntry(to buffer: inout ByteBuffer) {
         var extra = self.time
         var large = ByteBuffer()
-        if self.isHuge { large.writeZip(self.size, self.size) }
+        if self.isHuge { large.writeZip(self.size, self.packed) }
         if self.offset >= Self.limit32 { large.writeZip(self.offset) }
         if large.readableBytes > 0 {
             extra.writeZip(UInt16(1), UInt16(large.readableBytes))
             extra.writeImmutableBuffer(large)
         }
         let needed = UInt16(large.readableBytes > 0 ? 45 : 20)
-        let size32 = self.isHuge ? UInt32.max : UInt32(self.size)
+        let (packed32, size32) = self.isHuge ? (.max, .max) : (UInt32(self.packed), UInt32(self.size))
         // Made by 4.5 of the format on UNIX, so that the rights mean something.
-        buffer.writeZip(UInt32(0x0201_4B50), UInt16(3 << 8 | 45), needed, self.flags, UInt16(0))
+        buffer.writeZip(UInt32(0x0201_4B50), UInt16(3 << 8 | 45), needed, self.flags, self.method)
         buffer.writeZip(self.dosTime.time, self.dosTime.date)
-        buffer.writeZip(self.crc, size32, size32)
+        buffer.writeZip(self.crc, packed32, size32)
         buffer.writeZip(UInt16(self.name.count), UInt16(extra.readableBytes), UInt16(0), UInt16(0), UInt16(0))
         let rights: UInt32 = self.isFolder ? 0o40755 << 16 | 0x10 : 0o100644 << 16
         buffer.writeZip(rights, UInt32(min(self.offset, Self.limit32)))

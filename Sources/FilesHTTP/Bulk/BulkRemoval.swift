@@ -37,9 +37,6 @@ package struct BulkRemoval: Sendable, Equatable {
                 "the body is not a JSON object like {\"paths\": [\"a\", {\"path\": \"b\", \"if_match\": \"…\"}]}"
             )
         }
-        guard body.paths.count <= Self.pathsMax else {
-            throw Self.invalid("paths", "there are \(body.paths.count); \(Self.pathsMax) are the most")
-        }
         self.recursive = body.recursive
         self.items = body.paths.map { asked in
             Item(
@@ -102,10 +99,18 @@ private struct Body: Decodable {
     init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: Field.self)
         try fields.check(["paths", "recursive"])
-        guard let paths = try fields.decodeIfPresent([Asked].self, forKey: Field("paths")) else {
+        let name = Field("paths")
+        guard fields.contains(name), try !fields.decodeNil(forKey: name) else {
             throw BulkRemoval.invalid("paths", "it is missing")
         }
-        self.paths = paths
+        var list = try fields.nestedUnkeyedContainer(forKey: name)
+        self.paths = []
+        while !list.isAtEnd {
+            guard self.paths.count < BulkRemoval.pathsMax else {
+                throw BulkRemoval.invalid("paths", "there are more than \(BulkRemoval.pathsMax)")
+            }
+            self.paths.append(try list.decode(Asked.self))
+        }
         self.recursive = try fields.decodeIfPresent(Bool.self, forKey: Field("recursive")) ?? false
     }
 

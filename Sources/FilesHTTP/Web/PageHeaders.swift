@@ -1,3 +1,4 @@
+import FileService
 package import HTTPDoor
 package import HTTPTypes
 
@@ -8,7 +9,7 @@ package import HTTPTypes
 /// browser would ask first. `Sec-Fetch-Site` is the browser's own word about who is behind it; ports of one host are one
 /// site to `SameSite`, but not to it.
 package enum PageHeaders {
-    /// Any value; our page says 1.
+    /// The account that the page shows; 1 while it shows none.
     package static let page = DoorHeader.name("Flotilla-Page")
     package static let fetchSite = DoorHeader.name("Sec-Fetch-Site")
     static let forwardedProtocol = DoorHeader.name("X-Forwarded-Proto")
@@ -20,6 +21,13 @@ package enum PageHeaders {
     package static func letCookieCount(_ request: HTTPRequest) -> Bool {
         guard request.method == .get else { return Self.areOwn(request.headerFields) }
         return Self.isSameOrigin(request.headerFields)
+    }
+
+    /// Whether the session is of the account that the page shows: a browser has one cookie for all its pages, and somebody
+    /// else may have signed in in another one.
+    static func mean(_ session: String, _ headers: HTTPFields) -> Bool {
+        guard let shown = headers[Self.page], shown != "1" else { return true }
+        return SessionSeal.read(session)?.account.description == shown
     }
 
     /// Whether our page made the request, as far as a browser can be believed.

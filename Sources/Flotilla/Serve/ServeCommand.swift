@@ -1,4 +1,5 @@
 import ArgumentParser
+import CLinux
 import Foundation
 import Logging
 
@@ -18,10 +19,15 @@ struct ServeCommand: AsyncParsableCommand {
 
     @OptionGroup var options: NodeOptions
 
+    /// Far above what the limits of connections and uploads ask for.
+    private static let openFiles: UInt64 = 65_536
+
     func run() async throws {
         var (settings, warnings) = try await self.options.settings()
         let owned = settings.isStandalone ? [settings.data, settings.mount] : [settings.data]
         try ServiceUser.become(settings.user, owning: owned)
+        // Connections, files and folders that are open: what a shell allows by itself is often 1,024.
+        _ = flotilla_raise_open_files(Self.openFiles)
         let ports = try FreePorts.choose(settings)
         settings.filesPort = ports.files
         settings.adminPort = ports.admin

@@ -26,6 +26,8 @@ struct TreeCopy: Sendable {
     private(set) var count = FolderCopyCount()
 
     private static let filesAtOnce = 64
+    /// Of any kind: a folder is entered and left, a file begun and gone on with.
+    private static let turnsAtOnce = 256
     private static let bytesAtOnce: Int64 = 32 << 20
     private static let rangeMax: Int64 = 8 << 20
     private static let fallbackBytes = 256 << 10
@@ -48,7 +50,11 @@ struct TreeCopy: Sendable {
     mutating func step() throws(SystemFailure) -> OnStep {
         let files = self.count.files
         let bytes = self.count.bytes
-        while self.count.files - files < Self.filesAtOnce, self.count.bytes - bytes < Self.bytesAtOnce {
+        var turns = 0
+        while self.count.files - files < Self.filesAtOnce, self.count.bytes - bytes < Self.bytesAtOnce,
+            turns < Self.turnsAtOnce
+        {
+            turns += 1
             if self.running != nil {
                 if let path = try self.copyMore() { return .changing(path) }
                 continue

@@ -196,6 +196,14 @@ import Testing
             #expect(!counts(.get, (PageHeaders.fetchSite, site)))
             #expect(!counts(.patch, page, (PageHeaders.fetchSite, site)))
         }
+        // A page that shows somebody else is not meant.
+        let signature = String(repeating: "0a", count: 32)
+        let bob = (HTTPField.Name.cookie, "flotilla-session=s1.99.\(signature).bob.x")
+        for (shown, isMeant) in [("bob.x", true), ("1", true), ("bob", false), ("alice", false), ("", false)]
+        {
+            let asked = Self.request(.get, [bob, (PageHeaders.page, shown)])
+            #expect((Credentials(asked) != nil) == isMeant, "\(shown)")
+        }
         // Who says who he is means it, also where it cannot be read.
         #expect(Credentials(Self.request(.get, [cookie, (.authorization, "Bearer flk_x")])) == .key("flk_x"))
         #expect(Credentials(Self.request(.get, [cookie, (.authorization, "Digest x")])) == nil)

@@ -79,6 +79,27 @@ import Testing
         }
     }
 
+    @Test func `a tree that is deeper than any path is counted and removed`() async throws {
+        try await DoorNode.with { node in
+            let alice = try await node.makeAccount("alice")
+            let chain = Array(repeating: String(repeating: "n", count: 255), count: 12).joined(separator: "/")
+            for top in ["a", "b", "c"] {
+                let made = try await node.files("MKCOL", "/files/\(top)/\(chain)?parents=true", alice)
+                #expect(made.status == 201)
+            }
+            #expect(try await node.files("PUT", "/files/a/\(chain)/x", alice, body: [1, 2, 3]).status == 201)
+            for (from, to) in [("a", "b"), ("b", "c")] {
+                let moved = try await node.files(
+                    "MOVE", "/files/\(from)", alice, ["destination": "/files/\(to)/\(chain)/\(from)"])
+                #expect(moved.status == 201, "\(moved)")
+            }
+            _ = try await node.admin("PATCH", "/api/v1/accounts/alice", json: #"{"quota_bytes":10}"#)
+            try await node.beat()
+            let removed = try await node.files("DELETE", "/files/c?recursive=true", alice)
+            #expect(removed.status == 204, "\(removed)")
+        }
+    }
+
     @Test func `a client that waits is refused before it sends anything`() async throws {
         try await DoorNode.with { node in
             let alice = try await node.makeAccount("alice")

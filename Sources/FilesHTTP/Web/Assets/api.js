@@ -64,6 +64,11 @@ export function refusalOf(status, header, text) {
     return new Refusal(status, problem, Number.isFinite(after) ? Math.min(after, 30) : null);
 }
 
+/** Whom this page shows. The browser has one session for all its pages: with another one's, nothing of this page is done. */
+export const shown = { account: "1" };
+
+export const pageHeader = () => ({ "Flotilla-Page": shown.account });
+
 /** Sends one request and waits for its whole answer: `{status, headers, text}`, or throws. */
 export async function ask(method, address, headers = {}, seconds = 15) {
     const given = new AbortController();
@@ -71,7 +76,7 @@ export async function ask(method, address, headers = {}, seconds = 15) {
     let answer, text;
     try {
         answer = await fetch(address, {
-            method, headers: { "Flotilla-Page": "1", ...headers }, credentials: "same-origin", cache: "no-store",
+            method, headers: { ...pageHeader(), ...headers }, credentials: "same-origin", cache: "no-store",
             signal: given.signal,
         });
         text = await answer.text();

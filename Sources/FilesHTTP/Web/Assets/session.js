@@ -1,7 +1,7 @@
 // Signing in and out. The session is in a cookie that this script cannot read; every node knows what it is worth.
 
 import { announce, byId, setHidden, setText } from "./dom.js";
-import { ask, onSignedOut, patiently, Refusal, wordsFor } from "./api.js";
+import { ask, onSignedOut, patiently, Refusal, shown, wordsFor } from "./api.js";
 
 let account = null;
 /** While the dialog is open: those who wait for a session. */
@@ -13,12 +13,15 @@ export async function begin() {
     return enter(JSON.parse(answer.text));
 }
 
+/** Null when the page begins anew for somebody else. */
 function enter(session) {
     if (account !== null && account !== session.account) {
         // Everything in this page belongs to the one who was here before.
         location.reload();
+        return null;
     }
     account = session.account;
+    shown.account = account;
     setText(byId("account"), account);
     setHidden(byId("who"), false);
     return account;
@@ -55,8 +58,8 @@ async function submit(event) {
             setText(byId("sign-in-fault"), "This browser did not keep the session. Allow cookies for this site.");
             return;
         }
-        enter(JSON.parse(answer.text));
         byId("password").value = "";
+        if (enter(JSON.parse(answer.text)) === null) return;
         byId("sign-in").close();
         announce(`Signed in as ${account}`);
         const { resolve } = waiting;
@@ -74,7 +77,7 @@ async function submit(event) {
 /** Whether the cookie that was just given does not come back. */
 async function isForgotten() {
     try {
-        await ask("GET", "/session");
+        await ask("GET", "/session", { "Flotilla-Page": "1" });
         return false;
     } catch (error) {
         return error instanceof Refusal && error.status === 401;

@@ -2,12 +2,12 @@
 // The server's word alone says how far it is. course.js decides what to do when something goes wrong.
 
 import { sleep } from "./dom.js";
-import { onSignedOut, refusalOf, Unreachable } from "./api.js";
+import { onSignedOut, pageHeader, refusalOf, Unreachable } from "./api.js";
 import { encodeName } from "./text.js";
 import { courseAfter, Pace, pieceSize, states } from "./course.js";
 import { forget, recall, remember } from "./memory.js";
 
-const tus = { "Tus-Resumable": "1.0.0", "Flotilla-Page": "1" };
+const tus = () => ({ "Tus-Resumable": "1.0.0", ...pageHeader() });
 /** Nothing moved for so long: the connection is given up. The last piece may take the server longer, see there. */
 const stallSeconds = 30;
 const finishSeconds = 600;
@@ -161,7 +161,7 @@ export class Upload {
     #drop() {
         forget(this.#mark);
         if (this.#address) {
-            send("DELETE", this.#address, tus, null, { signal: new AbortController().signal }).catch(() => {});
+            send("DELETE", this.#address, tus(), null, { signal: new AbortController().signal }).catch(() => {});
         }
         this.#address = null;
         this.offset = 0;
@@ -201,7 +201,7 @@ export class Upload {
     async #begin(signal) {
         const name = new TextEncoder().encode(this.file.name);
         const headers = {
-            ...tus, "Upload-Length": `${this.size}`,
+            ...tus(), "Upload-Length": `${this.size}`,
             "Upload-Metadata": `filename ${btoa(String.fromCharCode(...name))}`,
         };
         if (!this.replaces) headers["If-None-Match"] = "*";
@@ -213,14 +213,14 @@ export class Upload {
     }
 
     async #askOffset(signal) {
-        const { header } = await send("HEAD", this.#address, tus, null, { signal, answerSeconds: finishSeconds });
+        const { header } = await send("HEAD", this.#address, tus(), null, { signal, answerSeconds: finishSeconds });
         this.#moved(header);
     }
 
     async #sendPiece(signal) {
         const end = Math.min(this.offset + pieceSize, this.size);
         const headers = {
-            ...tus, "Content-Type": "application/offset+octet-stream", "Upload-Offset": `${this.offset}`,
+            ...tus(), "Content-Type": "application/offset+octet-stream", "Upload-Offset": `${this.offset}`,
         };
         try {
             const { header } = await send("PATCH", this.#address, headers, this.file.slice(this.offset, end), {

@@ -72,12 +72,14 @@ package final class TransferLog: Service {
 
     /// The same without waiting, above the bound if need be: for who looked at ``hasRoom`` when the transfer began.
     func recordNow(_ record: TransferRecord) {
-        let isStopped = self.state.withLock { state in
+        let (isStopped, isFirst) = self.state.withLock { state in
+            let isFirst = state.queue.count == 0
             if !state.stopped { state.queue.add(record) }
-            return state.stopped
+            return (state.stopped, isFirst)
         }
         if isStopped { return self.unwritten(record.id) }
-        self.arrival.yield()
+        // Behind others it is found by who writes those.
+        if isFirst { self.arrival.yield() }
     }
 
     /// Makes haste with a decided change that somebody waits for; false when it is not here (any more).

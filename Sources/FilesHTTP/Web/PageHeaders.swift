@@ -1,3 +1,4 @@
+import ClusterModel
 import FileService
 package import HTTPDoor
 package import HTTPTypes

@@ -65,9 +65,9 @@ export function refusalOf(status, header, text) {
 }
 
 /** Whom this page shows. The browser has one session for all its pages: with another one's, nothing of this page is done. */
-export const shown = { account: "1" };
+export const signedIn = { account: "1" };
 
-export const pageHeader = () => ({ "Flotilla-Page": shown.account });
+export const pageHeader = () => ({ "Flotilla-Page": signedIn.account });
 
 /** Sends one request and waits for its whole answer: `{status, headers, text}`, or throws. */
 export async function ask(method, address, headers = {}, seconds = 15) {

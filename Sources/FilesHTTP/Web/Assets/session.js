@@ -1,7 +1,7 @@
 // Signing in and out. The session is in a cookie that this script cannot read; every node knows what it is worth.
 
 import { announce, byId, setHidden, setText } from "./dom.js";
-import { ask, onSignedOut, patiently, Refusal, shown, wordsFor } from "./api.js";
+import { ask, onSignedOut, patiently, Refusal, signedIn, wordsFor } from "./api.js";
 
 let account = null;
 /** While the dialog is open: those who wait for a session. */
@@ -21,7 +21,7 @@ function enter(session) {
         return null;
     }
     account = session.account;
-    shown.account = account;
+    signedIn.account = account;
     setText(byId("account"), account);
     setHidden(byId("who"), false);
     return account;
